@@ -1,0 +1,20 @@
+//! One provider-neutral conversation: what is asked, what is answered, what it cost, what failed,
+//! and the shape of a dialect that translates it.
+//!
+//! Values only. Nothing here knows how any provider writes them, opens a socket or reads a clock.
+//!
+//! | module       | answers                                                            |
+//! |--------------|--------------------------------------------------------------------|
+//! | [`chat`]     | what did the client ask, what did the model answer?                |
+//! | [`delta`]    | what does one step of a streamed answer say?                       |
+//! | [`usage`]    | how many tokens of which kind?                                     |
+//! | [`failure`]  | why was there no answer?                                           |
+//! | [`loss`]     | what could a translation not carry over?                           |
+//! | [`dialect`]  | what must a provider's or a client's dialect be able to do?        |
+
+pub mod chat;
+pub mod delta;
+pub mod dialect;
+pub mod failure;
+pub mod loss;
+pub mod usage;
