@@ -1,0 +1,154 @@
+//! The configuration as meant: checked, with every default filled in and every reference resolved.
+//!
+//! A plan is a snapshot. It is cheap to share, never changes, and holds no place in a file.
+
+mod auth;
+mod base_url;
+mod listener;
+mod model;
+mod provider;
+mod secret;
+
+use std::{collections::HashMap, sync::Arc};
+
+use conf_name::{ModelName, ProviderName};
+
+pub use crate::raw::{AuthMode, Dialect, HttpVersion};
+pub use auth::{Auth, ClientKey};
+pub use base_url::{BaseUrl, InvalidUrl};
+pub use listener::{Admin, Limits, Listener, StateDir};
+pub use model::{Model, Target};
+pub use provider::{Account, Credential, Provider, Timeouts};
+
+use crate::{
+    SecretSource,
+    problem::{Place, Problems},
+    raw,
+    read::Placed,
+};
+
+/// Everything the gateway was told.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// Where metrics and health are served.
+    pub admin: Admin,
+    /// Where the embedded store lives.
+    pub state: StateDir,
+    /// Who may use the gateway.
+    pub auth: Auth,
+    /// In the order of the file.
+    pub providers: Vec<Arc<Provider>>,
+    /// In the order of the file.
+    pub models: Vec<Arc<Model>>,
+    /// Whether `<provider>/<model>` reaches that provider without an entry in `models`.
+    pub direct_models: bool,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// The same models and providers as above, by name.
+    by_name: ByName,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ByName {
+    models: HashMap<ModelName, Arc<Model>>,
+    providers: HashMap<ProviderName, Arc<Provider>>,
+}
+
+impl Plan {
+    /// The model that clients call `name`. Direct models are not among them.
+    #[must_use]
+    pub fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.by_name.models.get(name)
+    }
+
+    /// The provider called `name`.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.by_name.providers.get(name)
+    }
+
+    /// The keys in which this plan differs from `old` and which only a restart applies.
+    #[must_use]
+    pub fn restart_needed(&self, old: &Self) -> Vec<&'static str> {
+        [
+            ("listeners", self.listeners != old.listeners),
+            ("admin.address", self.admin != old.admin),
+            ("state.directory", self.state != old.state),
+        ]
+        .into_iter()
+        .filter_map(|(key, changed)| changed.then_some(key))
+        .collect()
+    }
+}
+
+/// What checking a section needs besides the section.
+#[derive(Clone, Copy)]
+struct Checker<'a> {
+    secrets: &'a dyn SecretSource,
+    problems: &'a Problems,
+}
+
+/// Turns what was written into what it means, noting every problem. If any of them is an error,
+/// the plan has gaps and is not to be used.
+pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &Problems) -> Plan {
+    let checker = Checker { secrets, problems };
+    let (listeners, places) = checker.listeners(config.listeners);
+    let admin = checker.admin(config.admin, &listeners);
+    let auth = checker.auth(config.auth, &listeners, &places);
+    let (providers, declared) = checker.providers(config.providers);
+    let models = checker.models(config.models, &providers, &declared);
+    let direct_models = config.direct_models.value().unwrap_or(true);
+    let root = Place { line: 1, column: 1, key: String::new() };
+    if declared.is_empty() {
+        problems.warning(&root, "no providers: no request can be answered");
+    } else if models.is_empty() && !direct_models {
+        problems.warning(&root, "no models, and `direct_models` is off: nothing can be asked for");
+    }
+    Plan {
+        listeners,
+        admin,
+        state: checker.state(config.state),
+        auth,
+        by_name: ByName {
+            models: models.iter().map(|model| (model.name.clone(), model.clone())).collect(),
+            providers: providers.iter().map(|one| (one.name.clone(), one.clone())).collect(),
+        },
+        providers,
+        models,
+        direct_models,
+        limits: checker.limits(config.limits),
+    }
+}
+
+/// Names seen so far in one list, and where.
+struct Unique<T> {
+    what: &'static str,
+    seen: HashMap<T, usize>,
+}
+
+impl<T: Clone + Eq + std::hash::Hash + std::fmt::Display> Unique<T> {
+    fn new(what: &'static str) -> Self {
+        Self { what, seen: HashMap::new() }
+    }
+
+    /// Notes a problem if `name` was there before.
+    fn add(&mut self, name: &Placed<T>, problems: &Problems) {
+        let Self { what, seen } = self;
+        if let Some(line) = seen.get(&name.value) {
+            let message = format!("a second {what} called `{}` (line {line})", name.value);
+            problems.error(&name.at, message);
+        } else {
+            seen.insert(name.value.clone(), name.at.line);
+        }
+    }
+
+    fn contains(&self, name: &T) -> bool {
+        self.seen.contains_key(name)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}

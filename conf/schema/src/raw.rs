@@ -1,0 +1,54 @@
+//! The configuration as written, one module per section. Only single values are checked here.
+//!
+//! The doc comments of these types are the descriptions in the JSON Schema, so they speak to the
+//! operator. Every key is a [`Field`]: it may be missing or wrong and knows its line.
+
+mod auth;
+mod listener;
+mod model;
+mod provider;
+mod value;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub use auth::AuthMode;
+pub(crate) use auth::{Auth, ClientKey};
+pub(crate) use listener::{Admin, Limits, Listener, State};
+pub(crate) use model::{Model, Target};
+pub(crate) use provider::{Account, Provider, Timeouts};
+pub use provider::{Dialect, HttpVersion};
+pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};
+
+use crate::read::Field;
+
+/// Configuration of Penstock, an AI gateway. Every key is optional; an unknown key is an error.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `providers` and `models`")]
+#[schemars(title = "Penstock configuration", rename = "Config")]
+pub(crate) struct Config {
+    /// Where clients connect. Default: `127.0.0.1:8080`.
+    #[serde(default)]
+    pub(crate) listeners: Field<Vec<Field<Listener>>>,
+    /// Where metrics and health are served.
+    #[serde(default)]
+    pub(crate) admin: Field<Admin>,
+    /// What the gateway keeps on disk.
+    #[serde(default)]
+    pub(crate) state: Field<State>,
+    /// Who may use the gateway.
+    #[serde(default)]
+    pub(crate) auth: Field<Auth>,
+    /// Where requests can go.
+    #[serde(default)]
+    pub(crate) providers: Field<Vec<Field<Provider>>>,
+    /// What clients can ask for, and which provider answers.
+    #[serde(default)]
+    pub(crate) models: Field<Vec<Field<Model>>>,
+    /// Also route `<provider>/<model>` straight to that provider. Default: `true`.
+    #[serde(default)]
+    pub(crate) direct_models: Field<bool>,
+    /// Bounds on what a client may send.
+    #[serde(default)]
+    pub(crate) limits: Field<Limits>,
+}

@@ -1,0 +1,43 @@
+//! `listeners:`, `admin:`, `state:` and `limits:` as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Address, ByteSize};
+use crate::read::Field;
+
+/// One address on which clients are served. A change needs a restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the key `address`")]
+pub(crate) struct Listener {
+    /// IP address and port, such as `0.0.0.0:8080` or `"[::]:8080"`.
+    pub(crate) address: Field<Address>,
+}
+
+/// `/metrics`, `/healthz` and `/readyz`, apart from what clients can reach.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the key `address`")]
+pub(crate) struct Admin {
+    /// IP address and port. Default: `127.0.0.1:8081`. A change needs a restart.
+    #[serde(default)]
+    pub(crate) address: Field<Address>,
+}
+
+/// The embedded store.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the key `directory`")]
+pub(crate) struct State {
+    /// A directory the gateway may write to. Default: `./data`. A change needs a restart.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) directory: Field<String>,
+}
+
+/// Bounds on what a client may send.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the key `request_body_bytes`")]
+pub(crate) struct Limits {
+    /// The largest request body. Default: `64MiB`.
+    #[serde(default)]
+    pub(crate) request_body_bytes: Field<ByteSize>,
+}

@@ -1,0 +1,103 @@
+//! `providers:` as written.
+
+use conf_name::{AccountName, ProviderName};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{SecretRef, Timespan};
+use crate::read::Field;
+
+/// A place that answers requests.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `name` and `dialect`")]
+pub(crate) struct Provider {
+    /// How models refer to it.
+    pub(crate) name: Field<ProviderName>,
+    /// The API it speaks.
+    pub(crate) dialect: Field<Dialect>,
+    /// Where it is, as its own SDK takes it: for `openai` with `/v1`, for the others without a
+    /// version. Default: the public API of the dialect.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^https?://[^\s?#]+$"))]
+    pub(crate) base_url: Field<String>,
+    /// Only for `anthropic`: the `anthropic-version` header. Default: `2023-06-01`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) api_version: Field<String>,
+    /// Default: `auto`.
+    #[serde(default)]
+    pub(crate) http_version: Field<HttpVersion>,
+    /// A PEM file with the authorities to trust instead of the system's.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) ca_file: Field<String>,
+    /// Headers of the client's request to pass on. Default: none.
+    #[serde(default)]
+    pub(crate) forward_headers: Field<Vec<Field<String>>>,
+    /// How long to wait.
+    #[serde(default)]
+    pub(crate) timeouts: Field<Timeouts>,
+    /// Keys to share the load between; at least one, except for `mock`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) accounts: Field<Vec<Field<Account>>>,
+}
+
+/// The API a provider speaks.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// OpenAI, and everything that imitates it.
+    OpenAi,
+    /// Anthropic's Messages API.
+    Anthropic,
+    /// Google's `generateContent`.
+    Gemini,
+    /// Answers by itself, without any network.
+    Mock,
+}
+
+/// How HTTP is spoken to a provider.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpVersion {
+    /// With TLS whatever ALPN agrees on, without TLS HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 over TLS.
+    Http2,
+    /// HTTP/2 without TLS, by prior knowledge.
+    H2c,
+}
+
+/// How long to wait for a provider: such as `500ms`, `30s`, `5m` or `1h`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `connect`")]
+pub(crate) struct Timeouts {
+    /// For a connection, TLS included. Default: `5s`.
+    #[serde(default)]
+    pub(crate) connect: Field<Timespan>,
+    /// From the end of the request to the first byte of the answer. Default: `300s`.
+    #[serde(default)]
+    pub(crate) first_byte: Field<Timespan>,
+    /// Between two pieces of a streamed answer. Default: `120s`.
+    #[serde(default)]
+    pub(crate) idle: Field<Timespan>,
+}
+
+/// One API key of a provider.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `name` and `api_key`")]
+pub(crate) struct Account {
+    /// What the account is called in logs and metrics.
+    pub(crate) name: Field<AccountName>,
+    /// Leave it out for a server that wants no key.
+    #[serde(default)]
+    pub(crate) api_key: Field<SecretRef>,
+    /// Its share of the load, relative to the other accounts. Default: 1.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = u32::MAX))]
+    pub(crate) weight: Field<i64>,
+}

@@ -1,0 +1,540 @@
+//! Every mistake is reported, at its line and key; what is right becomes the plan it means.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at once")]
+
+use std::{collections::HashMap, time::Duration};
+
+use conf_schema::{
+    Checked, Plan, SecretSource, Severity, check,
+    plan::{AuthMode, Credential, Dialect, HttpVersion},
+};
+use proptest::prelude::*;
+
+const PEM: &str = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n";
+
+/// An environment and files that exist only here.
+#[derive(Default)]
+struct Fake {
+    env: HashMap<&'static str, &'static str>,
+    files: HashMap<&'static str, &'static [u8]>,
+}
+
+impl SecretSource for Fake {
+    fn env(&self, name: &str) -> Option<String> {
+        self.env.get(name).map(|value| (*value).to_owned())
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files.get(path).map(|bytes| bytes.to_vec()).ok_or("no such file".into())
+    }
+}
+
+fn full() -> Fake {
+    Fake {
+        env: HashMap::from([
+            ("ANTHROPIC_API_KEY", "sk-ant"),
+            ("OPENAI_API_KEY", "sk-oai\n"),
+            ("GEMINI_API_KEY", "sk-gem"),
+            ("PENSTOCK_KEY", "pk-1"),
+            ("EMPTY", "\n"),
+            ("BAD", "a\nb"),
+        ]),
+        files: HashMap::from([
+            ("/etc/ssl/my-ca.pem", PEM.as_bytes()),
+            ("/run/secrets/anthropic-reserve", b"sk-ant-2\r\n".as_slice()),
+            ("/run/secrets/penstock-alice", b"pk-2\n".as_slice()),
+            ("empty", b"\n".as_slice()),
+            ("latin", b"k\xe9y".as_slice()),
+        ]),
+    }
+}
+
+fn said(checked: &Checked) -> Vec<String> {
+    checked.problems.iter().map(ToString::to_string).collect()
+}
+
+/// The plan of a text that has nothing wrong with it.
+#[track_caller]
+fn plan(text: &str) -> Plan {
+    let checked = check(text, &full());
+    assert_eq!(said(&checked), [""; 0]);
+    checked.plan.unwrap()
+}
+
+/// The text has these problems, all of them errors unless they say otherwise.
+#[track_caller]
+fn problems(text: &str, expected: &[&str]) {
+    let checked = check(text, &full());
+    assert_eq!(said(&checked), expected);
+    let usable = expected.iter().all(|problem| problem.contains(": warning: "));
+    assert_eq!(checked.plan.is_some(), usable);
+}
+
+/// A configuration with one provider that has `keys` besides its name.
+fn provider(keys: &str) -> String {
+    format!("providers:\n- name: p\n  accounts: [{{name: a}}]\n{keys}")
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_with_line_and_key() {
+    let text = r#"listeners:
+  - address: localhost:8080
+  - adress: 127.0.0.1:8080
+admin: {address: 127.0.0.1:8081}
+auth:
+  mode: closed
+providers:
+  - name: one
+    dialect: opnai
+    timeouts:
+      connect: 5
+      idel: 1s
+    accounts:
+      - name: a
+        weight: 0
+      - name: a
+        api_key: {env: sk-oops}
+  - name: o/ne
+    dialect: openai
+    base_url: api.openai.com/v1
+    api_version: "1"
+    forward_headers: [Authorization, "x y"]
+    accounts: []
+  - dialect: gemini
+    http_version: h2c
+    accounts: main
+models:
+  - name: m
+    targets:
+      - {provider: two, model: "a b"}
+      - {provider: one, model: ""}
+  - name: m
+    targets: []
+  - targets: [{provider: one}]
+direct_models: "yes"
+limits: {request_body_bytes: 64 mib}
+limits: {}
+"#;
+    problems(
+        text,
+        &[
+            "2:14: listeners[0].address: expected an IP address and a port, such as \
+             127.0.0.1:8080 or \"[::]:8080\"",
+            "3:5: listeners[1].adress: unknown key; did you mean `address`?",
+            "3:5: listeners[1].address: is missing",
+            "6:9: auth.mode: expected `open` or `keys`",
+            "9:14: providers[0].dialect: expected `openai`, `anthropic`, `gemini` or `mock`; \
+             did you mean `openai`?",
+            "11:16: providers[0].timeouts.connect: expected a duration above zero with its unit, \
+             such as 500ms, 30s, 5m or 1h",
+            "12:7: providers[0].timeouts.idel: unknown key; did you mean `idle`?",
+            "15:17: providers[0].accounts[0].weight: must be 1 to 4294967295, but is 0",
+            "16:15: providers[0].accounts[1].name: a second account called `a` (line 14)",
+            "17:18: providers[0].accounts[1].api_key: `env` takes the name of a variable: \
+             letters, digits and `_`",
+            "18:11: providers[1].name: character 2 is not allowed; use letters, digits and `._-`",
+            "20:15: providers[1].base_url: must begin with `https://` or `http://`",
+            "21:18: providers[1].api_version: is only for providers of dialect `anthropic`",
+            "22:23: providers[1].forward_headers[0]: `authorization` is the gateway's to set",
+            "22:38: providers[1].forward_headers[1]: is not the name of a header",
+            "23:15: providers[1].accounts: needs at least one account; leave out its `api_key` \
+             if the server wants none",
+            "24:5: providers[2].name: is missing",
+            "25:19: providers[2].http_version: `h2c` needs an `http` URL; with TLS it is `http2`",
+            "26:15: providers[2].accounts: expected a list, found a string",
+            "30:20: models[0].targets[0].provider: no provider is called `two`",
+            "30:32: models[0].targets[0].model: has white space or a control character in it",
+            "31:32: models[0].targets[1].model: is empty",
+            "32:11: models[1].name: a second model called `m` (line 28)",
+            "33:14: models[1].targets: needs at least one target",
+            "34:5: models[2].name: is missing",
+            "34:15: models[2].targets[0].model: is missing",
+            "35:16: direct_models: expected `true` or `false`, found a string",
+            "36:30: limits.request_body_bytes: expected a number of bytes above zero, such as \
+             64MiB, 10MB or 1048576",
+            "37:1: limits: is given twice; the first is on line 36",
+        ],
+    );
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let plan = plan("providers: [{name: m, dialect: mock}]");
+    assert_eq!(plan.listeners[0].address.to_string(), "127.0.0.1:8080");
+    assert_eq!(plan.listeners.len(), 1);
+    assert_eq!(plan.admin.address.to_string(), "127.0.0.1:8081");
+    assert_eq!(plan.state.directory, "./data");
+    assert_eq!((plan.auth.mode, plan.auth.keys.len()), (AuthMode::Open, 0));
+    assert!(plan.direct_models);
+    assert_eq!(plan.limits.request_body_bytes, 64 << 20);
+    let mock = plan.provider("m").unwrap();
+    assert_eq!(mock.http_version, HttpVersion::Auto);
+    assert_eq!(mock.timeouts.connect, Duration::from_secs(5));
+    assert_eq!(mock.timeouts.first_byte, Duration::from_secs(300));
+    assert_eq!(mock.timeouts.idle, Duration::from_secs(120));
+    assert_eq!(mock.accounts[0].name.as_str(), "mock");
+    assert_eq!(mock.accounts[0].weight.get(), 1);
+    assert!(matches!(mock.accounts[0].credential, Credential::None));
+}
+
+#[test]
+fn each_dialect_knows_where_its_provider_is() {
+    for (dialect, url, version) in [
+        ("openai", "https://api.openai.com/v1", None),
+        ("anthropic", "https://api.anthropic.com", Some("2023-06-01")),
+        ("gemini", "https://generativelanguage.googleapis.com", None),
+        ("mock", "http://mock.invalid", None),
+    ] {
+        let plan = plan(&provider(&format!("  dialect: {dialect}")));
+        let provider = &plan.providers[0];
+        assert_eq!(provider.base_url.to_string(), url);
+        assert_eq!(provider.api_version.as_deref(), version);
+    }
+}
+
+#[test]
+fn the_quick_start_works_without_any_key() {
+    let checked = check(include_str!("../../quickstart.yaml"), &Fake::default());
+    let plan = checked.plan.unwrap();
+    assert_eq!(plan.models[0].name.as_str(), "mock");
+    assert_eq!(plan.models[0].targets[0].provider.dialect, Dialect::Mock);
+    assert!(plan.direct_models);
+    assert_eq!(checked.problems.len(), 3);
+    assert!(checked.problems.iter().all(|problem| problem.severity == Severity::Warning));
+    let account = &plan.provider("anthropic").unwrap().accounts[0];
+    let Credential::Missing { reason } = &account.credential else { panic!("{account:?}") };
+    assert_eq!(reason, "environment variable `ANTHROPIC_API_KEY` is not set");
+}
+
+#[test]
+fn the_reference_file_means_what_it_says() {
+    let plan = plan(include_str!("../../gateway.yaml"));
+    let anthropic = plan.provider("anthropic").unwrap();
+    assert_eq!(anthropic.timeouts.connect, Duration::from_secs(2));
+    assert_eq!(anthropic.forward_headers, ["x-tenant"]);
+    assert_eq!(anthropic.ca.as_deref(), Some(PEM.as_bytes()));
+    assert_eq!(anthropic.accounts[0].weight.get(), 3);
+    let Credential::Key(key) = &anthropic.accounts[1].credential else { panic!() };
+    assert_eq!(key.expose(), "sk-ant-2");
+    assert_eq!(plan.provider("local").unwrap().base_url.authority(), "127.0.0.1:11434");
+    let claude = plan.model("claude").unwrap();
+    assert_eq!(claude.targets[1].provider.name.as_str(), "openai");
+    assert_eq!(plan.model("team/fast").unwrap().targets.len(), 1);
+    assert!(plan.model("nobody").is_none());
+    let keys: Vec<&str> = plan.auth.keys.iter().map(|key| key.key.expose()).collect();
+    assert_eq!(keys, ["pk-1", "pk-2"]);
+}
+
+#[test]
+fn a_secret_that_cannot_be_found_is_a_warning_and_disables_its_account() {
+    let text = "providers:
+- name: p
+  dialect: openai
+  accounts:
+  - {name: a, api_key: {env: NOWHERE}}
+  - {name: b, api_key: {env: EMPTY}}
+  - {name: c, api_key: {file: nowhere}}
+  - {name: d, api_key: {file: empty}}
+  - {name: e, api_key: sk-plain}
+";
+    problems(
+        text,
+        &[
+            "5:24: warning: providers[0].accounts[0].api_key: environment variable `NOWHERE` is \
+             not set; the account is out of use",
+            "6:24: warning: providers[0].accounts[1].api_key: environment variable `EMPTY` is \
+             empty; the account is out of use",
+            "7:24: warning: providers[0].accounts[2].api_key: file `nowhere` cannot be read: no \
+             such file; the account is out of use",
+            "8:24: warning: providers[0].accounts[3].api_key: file `empty` is empty; the account \
+             is out of use",
+            "9:24: warning: providers[0].accounts[4].api_key: is written out; {env: NAME} or \
+             {file: PATH} keep it out of the file",
+        ],
+    );
+    let accounts = &check(text, &full()).plan.unwrap().providers[0].accounts;
+    let usable: Vec<bool> =
+        accounts.iter().map(|one| matches!(one.credential, Credential::Key(_))).collect();
+    assert_eq!(usable, [false, false, false, false, true]);
+}
+
+#[test]
+fn a_secret_that_no_header_can_carry_is_refused() {
+    problems(
+        "providers:
+- name: p
+  dialect: openai
+  accounts:
+  - {name: a, api_key: {env: BAD}}
+  - {name: b, api_key: {file: latin}}
+",
+        &[
+            "5:24: providers[0].accounts[0].api_key: environment variable `BAD` has a character \
+             that no HTTP header can carry",
+            "6:24: providers[0].accounts[1].api_key: file `latin` has a character that no HTTP \
+             header can carry",
+        ],
+    );
+}
+
+#[test]
+fn no_message_repeats_a_secret() {
+    for written in ["12345678", "[sk-hidden]", "'sk-hidden '", "$sk-hidden", "{env: sk-hidden}"] {
+        let text = format!(
+            "auth: {{mode: keys, keys: [{{name: k, key: {written}}}]}}
+providers: [{{name: p, dialect: openai, accounts: [{{name: a, api_key: {written}}}]}}]
+"
+        );
+        let checked = check(&text, &full());
+        assert!(checked.plan.is_none(), "{written}");
+        for problem in said(&checked) {
+            assert!(!problem.contains("sk-hidden") && !problem.contains("12345678"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn open_needs_a_loopback_address_or_a_clear_word() {
+    let listen = |address: &str, auth: &str| {
+        let text = format!(
+            "listeners: [{{address: \"{address}\"}}]\n{auth}\nproviders: [{{name: m, dialect: mock}}]"
+        );
+        check(&text, &full()).plan.is_some()
+    };
+    for address in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(listen(address, ""), "{address}");
+    }
+    for address in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[2001:db8::1]:1"] {
+        assert!(!listen(address, ""), "{address}");
+        assert!(listen(address, "auth: {allow_open: true}"), "{address}");
+        assert!(listen(address, "auth: {mode: keys, keys: [{name: k, key: x}]}"), "{address}");
+    }
+}
+
+#[test]
+fn client_keys_are_told_apart_by_name_and_by_secret() {
+    problems(
+        "auth:
+  mode: keys
+  keys:
+  - {name: a, key: {env: PENSTOCK_KEY}}
+  - {name: b, key: {env: PENSTOCK_KEY}}
+  - {name: a, key: {env: OPENAI_API_KEY}}
+  - {name: c, key: {env: NOWHERE}}
+  - {name: d}
+providers: [{name: m, dialect: mock}]
+",
+        &[
+            "5:20: auth.keys[1].key: is the same secret as `a` has (line 4)",
+            "6:12: auth.keys[2].name: a second key called `a` (line 4)",
+            "7:20: warning: auth.keys[3].key: environment variable `NOWHERE` is not set; the key \
+             `c` cannot be used",
+            "8:5: auth.keys[4].key: is missing",
+        ],
+    );
+    problems(
+        "auth: {mode: keys}\nproviders: [{name: m, dialect: mock}]",
+        &["1:7: auth.keys: `auth.mode: keys` needs at least one key"],
+    );
+}
+
+#[test]
+fn addresses_are_bound_once() {
+    problems(
+        "listeners: [{address: 127.0.0.1:1}, {address: 127.0.0.1:1}]
+admin: {address: 127.0.0.1:1}
+providers: [{name: m, dialect: mock}]",
+        &[
+            "1:47: listeners[1].address: another listener has this address already",
+            "2:18: admin.address: a listener has this address already",
+        ],
+    );
+    plan(
+        "listeners: [{address: 127.0.0.1:0}, {address: 127.0.0.1:0}]
+admin: {address: 127.0.0.1:0}
+providers: [{name: m, dialect: mock}]",
+    );
+}
+
+#[test]
+fn http_versions_must_fit_the_url() {
+    let check_version = |url: &str, version: &str| {
+        let keys = format!("  dialect: openai\n  base_url: {url}\n  http_version: {version}");
+        check(&provider(&keys), &full()).plan.is_some()
+    };
+    for version in ["auto", "http1", "http2"] {
+        assert!(check_version("https://host", version));
+    }
+    for version in ["auto", "http1", "h2c"] {
+        assert!(check_version("http://host", version));
+    }
+    assert!(!check_version("https://host", "h2c"));
+    assert!(!check_version("http://host", "http2"));
+}
+
+#[test]
+fn a_file_of_authorities_must_be_there_and_have_one() {
+    problems(
+        &provider("  dialect: openai\n  ca_file: nowhere.pem"),
+        &["5:12: providers[0].ca_file: cannot be read: no such file"],
+    );
+    problems(
+        &provider("  dialect: openai\n  ca_file: empty"),
+        &["5:12: providers[0].ca_file: has no certificate in PEM form"],
+    );
+}
+
+#[test]
+fn what_works_but_was_hardly_meant_is_a_warning() {
+    problems(
+        &provider("  dialect: anthropic\n  base_url: https://api.anthropic.com/v1"),
+        &["5:13: warning: providers[0].base_url: usually ends before `/v1` for `anthropic`"],
+    );
+    problems(
+        &provider("  dialect: openai\n  forward_headers: [X-Tenant, x-tenant]"),
+        &["5:31: warning: providers[0].forward_headers[1]: `x-tenant` is listed already"],
+    );
+    problems("direct_models: false", &["1:1: warning: no providers: no request can be answered"]);
+    problems(
+        "direct_models: false\nproviders: [{name: m, dialect: mock}]",
+        &["1:1: warning: no models, and `direct_models` is off: nothing can be asked for"],
+    );
+}
+
+#[test]
+fn a_section_left_empty_is_a_section_left_out() {
+    let plan = plan(
+        "admin:\nlimits:\n  # request_body_bytes: 1MiB\nproviders: [{name: m, dialect: mock}]\n",
+    );
+    assert_eq!(plan.limits.request_body_bytes, 64 << 20);
+}
+
+#[test]
+fn a_target_of_a_broken_provider_is_not_one_more_mistake() {
+    problems(
+        "providers: [{name: p, dialect: nothing}]
+models: [{name: m, targets: [{provider: p, model: x}]}]",
+        &["1:32: providers[0].dialect: expected `openai`, `anthropic`, `gemini` or `mock`"],
+    );
+}
+
+#[test]
+fn accounts_can_be_shared_by_anchor() {
+    let plan = plan(
+        "providers:
+- &base
+  name: a
+  dialect: openai
+  accounts: &accounts [{name: main}]
+- <<: *base
+  name: b
+- {name: c, dialect: gemini, accounts: *accounts}
+",
+    );
+    assert_eq!(plan.providers[1].dialect, Dialect::OpenAi);
+    assert_eq!(plan.providers[2].accounts[0].name.as_str(), "main");
+}
+
+#[test]
+fn only_what_is_bound_at_the_start_needs_a_restart() {
+    let old = plan("providers: [{name: m, dialect: mock}]");
+    let new = plan(
+        "listeners: [{address: 127.0.0.1:1}]
+admin: {address: 127.0.0.1:2}
+state: {directory: /var/lib/penstock}
+direct_models: false
+models: [{name: m, targets: [{provider: m, model: m}]}]
+providers: [{name: m, dialect: mock}]",
+    );
+    assert_eq!(new.restart_needed(&old), ["listeners", "admin.address", "state.directory"]);
+    assert_eq!(old.restart_needed(&old), [""; 0]);
+}
+
+#[test]
+fn a_plan_prints_without_its_secrets() {
+    let printed = format!("{:?}", plan(include_str!("../../gateway.yaml")));
+    assert!(printed.contains("***") && !printed.contains("sk-") && !printed.contains("pk-"));
+}
+
+#[test]
+fn a_file_that_is_not_a_map_is_one_problem() {
+    problems(
+        "- a\n- b\n",
+        &["1:1: expected a map with keys such as `providers` and `models`, found a list"],
+    );
+}
+
+/// Text made of what YAML is made of, and of our own keys.
+fn yamlish() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        "\\PC",
+        "[ -~]{0,6}",
+        prop::sample::select(vec![
+            "\n",
+            "\n  ",
+            "\n- ",
+            "- ",
+            ": ",
+            "? ",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            "&a ",
+            "*a",
+            "<<: ",
+            "!!str ",
+            "!x ",
+            "|\n  ",
+            ">-\n",
+            "'",
+            "\"",
+            "#",
+            "---\n",
+            "...\n",
+            "%YAML 1.2\n",
+            "\t",
+            "~",
+            "0x1",
+            ".nan",
+            "\u{feff}",
+            "providers:",
+            "listeners:",
+            "auth:",
+            "models:",
+            "name: a",
+            "dialect: mock",
+            "accounts:",
+            "api_key:",
+            "{env: X}",
+            "targets:",
+            "weight: ",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec(token, 0..60).prop_map(|tokens| tokens.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in yamlish()) {
+        let checked = check(&text, &full());
+        for problem in &checked.problems {
+            prop_assert!(problem.line >= 1 && problem.column >= 1, "{problem}");
+        }
+        prop_assert!(checked.plan.is_some() || !checked.problems.is_empty());
+    }
+
+    /// Our own reference file with a piece cut out still never panics.
+    #[test]
+    fn no_damage_makes_the_reader_panic(from in 0_usize..5000, length in 0_usize..200) {
+        let text = include_str!("../../gateway.yaml");
+        let keep = |(at, c): (usize, char)| (at < from || at >= from + length).then_some(c);
+        let damaged: String = text.chars().enumerate().filter_map(keep).collect();
+        let checked = check(&damaged, &full());
+        prop_assert!(checked.plan.is_some() || !checked.problems.is_empty());
+    }
+}
