@@ -1,0 +1,128 @@
+//! Runs the side-by-side benchmark and prints it as Markdown, or as JSON.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use tests_bench::report::Report;
+use tests_bench::runner::{self, Plan};
+use tests_bench::server::{Kind, Site};
+
+/// Compares the gateway with nginx and a bare Pingora: CPU, delay and memory, in one run of about
+/// three minutes. Each server has one core to itself; upstreams and clients share another.
+#[derive(Parser)]
+struct Flags {
+    /// How long each load lasts.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// What to measure.
+    #[arg(long, value_delimiter = ',', default_value = "whole,streamed,memory")]
+    only: Vec<Part>,
+    /// Which servers to measure.
+    #[arg(long, value_delimiter = ',', default_value = "direct,nginx,bare,penstock")]
+    servers: Vec<Name>,
+    /// The gateway's binary; else the one beside this program.
+    #[arg(long)]
+    penstock: Option<PathBuf>,
+    /// nginx's binary.
+    #[arg(long, default_value = "nginx")]
+    nginx: PathBuf,
+    /// The core of the server under test.
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    /// The core of upstreams and clients.
+    #[arg(long, default_value_t = 1)]
+    load_core: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Part {
+    Whole,
+    Streamed,
+    Memory,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
+enum Name {
+    Direct,
+    Nginx,
+    Bare,
+    Penstock,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let flags = Flags::parse();
+    prepare(flags.load_core)?;
+    let scratch = tempfile::tempdir()?;
+    let programs = env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
+    let site = Site {
+        gateway: flags.penstock.clone().unwrap_or_else(|| programs.join("penstock")),
+        programs,
+        nginx: flags.nginx.clone(),
+        scratch: scratch.path().to_owned(),
+        server_core: flags.server_core,
+        load_core: flags.load_core,
+    };
+    let plan = flags.plan();
+    let figures = runner::run(&plan, &site, |next| {
+        // Progress is a courtesy; the report goes to stdout.
+        writeln!(io::stderr(), "{next}").ok();
+    })
+    .await?;
+    let report = Report(&figures);
+    match flags.json {
+        true => writeln!(io::stdout(), "{:#}", report.json()),
+        false => writeln!(io::stdout(), "{}\n\n{report}", machine(&plan)),
+    }
+}
+
+impl Flags {
+    fn plan(&self) -> Plan {
+        let wanted = |kind: &Kind| {
+            self.servers.contains(&match kind {
+                Kind::Direct => Name::Direct,
+                Kind::Nginx => Name::Nginx,
+                Kind::Bare => Name::Bare,
+                Kind::Penstock => Name::Penstock,
+            })
+        };
+        Plan {
+            length: Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0)),
+            whole: self.only.contains(&Part::Whole),
+            streamed: self.only.contains(&Part::Streamed),
+            memory: self.only.contains(&Part::Memory),
+            kinds: Kind::ALL.into_iter().filter(wanted).collect(),
+        }
+    }
+}
+
+/// Binds this process, and with it the clients, to their core, and raises the limit of open files,
+/// which the children inherit.
+fn prepare(load_core: usize) -> io::Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(load_core);
+    sched_setaffinity(None, &cores)?;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(())
+}
+
+/// Where and how this was measured.
+fn machine(plan: &Plan) -> String {
+    let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = about.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown CPU", |it| it.trim_start_matches([' ', '\t', ':']));
+    format!(
+        "{model}; one core for the server, one for upstreams and clients; {} s per load.",
+        plan.length.as_secs_f64()
+    )
+}

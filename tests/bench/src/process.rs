@@ -1,0 +1,93 @@
+//! A child process bound to one core, and what it costs.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::param::clock_ticks_per_second;
+
+/// A running child; it is killed when it is dropped.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    /// Starts a program on that core; what it prints goes into the log file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the log cannot be written or `taskset` cannot be started.
+    pub fn start(core: usize, command: &[&str], log: &Path) -> io::Result<Self> {
+        let log = File::create(log)?;
+        let child = pinned(core, command).stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Self(child))
+    }
+
+    /// Starts a program on that core and returns the first line it prints.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `taskset` cannot be started, or nothing is printed.
+    pub fn start_and_hear(core: usize, command: &[&str]) -> io::Result<(Self, String)> {
+        let mut child = pinned(core, command).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let process = Self(child);
+        match line.trim() {
+            "" => Err(io::Error::other(format!("{} printed nothing", command.join(" ")))),
+            line => Ok((process, line.to_owned())),
+        }
+    }
+
+    /// CPU time of all threads so far, in microseconds, to the kernel's clock tick (10 ms).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the process is gone.
+    pub fn cpu_micros(&self) -> io::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        // The command's name may hold anything, so the fields are counted from behind it.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks: u64 = fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|it| it.parse::<u64>().ok())
+            .sum();
+        Ok(ticks as f64 * 1e6 / clock_ticks_per_second() as f64)
+    }
+
+    /// Memory resident now, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the process is gone.
+    pub fn resident(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes.map(|it| it * 1024).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nothing to kill.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// `taskset` replaces itself by the program, so the child's id is the program's.
+fn pinned(core: usize, command: &[&str]) -> Command {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", &core.to_string()]).args(command).stdin(Stdio::null());
+    pinned
+}
