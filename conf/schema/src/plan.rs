@@ -24,7 +24,7 @@ use crate::{
     SecretSource,
     problem::{Place, Problems},
     raw,
-    read::Placed,
+    read::{Field, Placed},
 };
 
 /// Everything the gateway was told.
@@ -97,11 +97,16 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     let (listeners, places) = checker.listeners(config.listeners);
     let admin = checker.admin(config.admin, &listeners);
     let auth = checker.auth(config.auth, &listeners, &places);
+    let no_providers = match &config.providers {
+        Field::Missing => true,
+        Field::Given(list) => list.value.is_empty(),
+        Field::Invalid => false,
+    };
     let (providers, declared) = checker.providers(config.providers);
     let models = checker.models(config.models, &providers, &declared);
     let direct_models = config.direct_models.value().unwrap_or(true);
     let root = Place { line: 1, column: 1, key: String::new() };
-    if declared.is_empty() {
+    if no_providers {
         problems.warning(&root, "no providers: no request can be answered");
     } else if models.is_empty() && !direct_models {
         problems.warning(&root, "no models, and `direct_models` is off: nothing can be asked for");
@@ -146,9 +151,5 @@ impl<T: Clone + Eq + std::hash::Hash + std::fmt::Display> Unique<T> {
 
     fn contains(&self, name: &T) -> bool {
         self.seen.contains_key(name)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.seen.is_empty()
     }
 }

@@ -25,10 +25,11 @@ use crate::read::Field;
 /// Configuration of Penstock, an AI gateway. Every key is optional; an unknown key is an error.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map with keys such as `providers` and `models`")]
-#[schemars(title = "Penstock configuration", rename = "Config")]
+#[schemars(title = "Penstock configuration")]
 pub(crate) struct Config {
     /// Where clients connect. Default: `127.0.0.1:8080`.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     pub(crate) listeners: Field<Vec<Field<Listener>>>,
     /// Where metrics and health are served.
     #[serde(default)]

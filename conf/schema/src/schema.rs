@@ -5,8 +5,8 @@ use crate::raw;
 /// The JSON Schema (draft 2020-12) of a configuration.
 ///
 /// It knows the shape of every value, but not how they hang together: what it accepts,
-/// [`check`](crate::check) may still refuse. The reverse holds except for a key that is left
-/// empty, which `check` takes for one that is absent.
+/// [`check`](crate::check) may still refuse. It is stricter in one respect: a key that is left
+/// empty is one that is absent to `check`, and of the wrong type to the schema.
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     schemars::generate::SchemaSettings::draft2020_12()
@@ -74,6 +74,8 @@ mod tests {
             "auth: {keys: [{name: a, key: $KEY}]}",
             "auth: {mode: closed}",
             "models: [{name: m, targets: []}]",
+            "providers: [{name: a, dialect: mock, accounts: []}]",
+            "listeners: []",
             "models: [{name: m m, targets: [{provider: a, model: b}]}]",
             "direct_models: yes",
         ] {

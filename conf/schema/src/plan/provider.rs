@@ -243,19 +243,20 @@ impl Checker<'_> {
     ) -> Vec<Account> {
         let (list, at) = match list {
             Field::Invalid => return Vec::new(),
-            Field::Missing => (Vec::new(), provider.child("accounts")),
+            Field::Missing => match dialect {
+                Some(Dialect::Mock) => return mock_account().into_iter().collect(),
+                Some(Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini) => {
+                    (Vec::new(), provider.child("accounts"))
+                }
+                // Whether accounts are needed is unknown too.
+                None => return Vec::new(),
+            },
             Field::Given(Placed { value, at }) => (value, at),
         };
         if list.is_empty() {
-            match dialect {
-                Some(Dialect::Mock) => return mock_account().into_iter().collect(),
-                Some(Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini) => {
-                    let message = "needs at least one account; leave out its `api_key` if the \
-                                   server wants none";
-                    self.problems.error(&at, message);
-                }
-                None => {}
-            }
+            let message =
+                "needs at least one account; leave out its `api_key` if the server wants none";
+            self.problems.error(&at, message);
         }
         let mut names = Unique::new("account");
         let given = list.into_iter().filter_map(Field::given);
