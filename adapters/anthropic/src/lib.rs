@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Anthropic Messages API: its wire format, and translation from and to the canonical chat.
+//!
+//! Bytes in, values out. Nothing here opens a socket, reads a clock or spawns a task, and nothing
+//! here decides policy: what Anthropic cannot express comes back as a
+//! [`Loss`](adapters_canonical::loss::Loss) beside the value, and what it cannot be asked at all
+//! as an error that names the client's path.
+//!
+//! | module         | answers                                                   |
+//! |----------------|-----------------------------------------------------------|
+//! | [`egress`]     | how do we ask Anthropic, and what did it answer?          |
+//! | `wire`         | what do the bytes look like?                              |
+//! | `capability`   | what does which model take?                               |
+//!
+//! Spec: <https://platform.claude.com/docs/en/api/messages>, `anthropic-version` 2023-06-01 and
+//! 2026-10-21.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod capability;
+pub mod egress;
+mod wire;

@@ -1,0 +1,96 @@
+//! A whole answer, and the pieces that streamed answers share with it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The body of a successful answer, and the `message` of a `message_start` event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Message<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) model: Option<Cow<'a, str>>,
+    /// Each block is read on its own, so that an unknown one can be kept as it is.
+    #[serde(borrow)]
+    pub(crate) content: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    pub(crate) stop_reason: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) stop_sequence: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) stop_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) usage: Option<&'a RawValue>,
+}
+
+/// Why the model refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct StopDetails {
+    /// In words for people.
+    pub(crate) explanation: Option<String>,
+}
+
+/// Only what kind of value it is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tag<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<Cow<'a, str>>,
+}
+
+/// Every field that a block we understand may have. One flat struct: an internally tagged enum
+/// would copy the whole block before reading it, and could not hold raw JSON.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Block<'a> {
+    #[serde(borrow)]
+    pub(crate) text: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) citations: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) thinking: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) signature: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) data: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(crate) input: Option<&'a RawValue>,
+}
+
+/// Tokens. Cached input is *not* part of `input_tokens`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Usage<'a> {
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) cache_creation_input_tokens: Option<u64>,
+    pub(crate) cache_read_input_tokens: Option<u64>,
+    pub(crate) cache_creation: Option<CacheCreation>,
+    pub(crate) output_tokens: Option<u64>,
+    pub(crate) output_tokens_details: Option<OutputDetails>,
+    #[serde(borrow)]
+    pub(crate) service_tier: Option<Cow<'a, str>>,
+}
+
+/// Tokens written to a cache, by time to live.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct CacheCreation {
+    pub(crate) ephemeral_5m_input_tokens: Option<u64>,
+    pub(crate) ephemeral_1h_input_tokens: Option<u64>,
+}
+
+/// What the output tokens were.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OutputDetails {
+    pub(crate) thinking_tokens: Option<u64>,
+}
