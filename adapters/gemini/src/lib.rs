@@ -1,1 +1,23 @@
-//! Placeholder.
+//! Gemini `generateContent`: its wire format, and translation between it and the canonical chat.
+//!
+//! Bytes in, values out. Nothing here opens a socket, reads a clock or spawns a task, and nothing
+//! here knows of OpenAI or Anthropic, except that a [`Loss`] names what was lost in the words of
+//! an OpenAI client.
+//!
+//! | module     | answers                                              |
+//! |------------|------------------------------------------------------|
+//! | [`wire`]   | what do the bytes look like?                         |
+//! | [`egress`] | how do we ask Gemini, and what did it answer?        |
+//!
+//! What Gemini cannot express (`logit_bias`, `parallel_tool_calls: false`) comes back as a
+//! [`Loss`] beside the value. Whether a loss is refused, logged or ignored is policy, and policy
+//! lives elsewhere.
+//!
+//! Spec: <https://ai.google.dev/api/generate-content>, version `v1beta`.
+//!
+//! [`Loss`]: adapters_canonical::loss::Loss
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod egress;
+pub mod wire;

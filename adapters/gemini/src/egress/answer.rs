@@ -1,0 +1,319 @@
+//! Turns chunks into deltas, in the order that [`Delta`] promises.
+
+use adapters_canonical::chat::{Opaque, ToolKind};
+use adapters_canonical::delta::{Delta, PartKind, Start};
+use adapters_canonical::dialect::Dialect;
+use adapters_canonical::loss::DecodeError;
+use adapters_canonical::usage::Usage;
+use serde_json::value::RawValue;
+
+use super::arguments::Node;
+use super::call_id::CallIds;
+use super::error;
+use super::finish::{blocked, finish, is_final};
+use super::response::{answer_seed, opaque_part, seconds_since_1970};
+use super::usage::Tally;
+use crate::wire::Str;
+use crate::wire::response::{Candidate, FunctionCall, Part, Response};
+
+/// One streamed answer, as far as it has come.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    started: bool,
+    /// Nothing more may be said: it ended, or failed.
+    over: bool,
+    parts: u32,
+    ids: CallIds,
+    choices: Vec<Choice>,
+    tally: Tally,
+    usage: Option<Usage>,
+    block_reason: Option<String>,
+}
+
+/// One of the answers, as far as it has come.
+#[derive(Debug)]
+struct Choice {
+    index: u32,
+    open: Open,
+    calls: u32,
+    /// The provider's last word on why it ended. Parts and tokens may follow it, so
+    /// [`Delta::Finish`] waits for the end of the body.
+    finish_reason: Option<String>,
+}
+
+/// The part that the next chunk may go on with.
+#[derive(Debug)]
+enum Open {
+    Nothing,
+    Text(u32),
+    Thought(u32),
+    Call(Box<OpenCall>),
+}
+
+/// A call whose arguments come in pieces.
+#[derive(Debug)]
+struct OpenCall {
+    part: u32,
+    /// All of them at once, byte for byte.
+    whole: Option<Box<RawValue>>,
+    pieces: Node,
+}
+
+impl Answer {
+    /// Takes the JSON of one chunk.
+    pub(super) fn take(&mut self, json: &[u8], out: &mut Vec<Delta>) {
+        if self.over || json.trim_ascii() == b"[DONE]" {
+            return;
+        }
+        if json.trim_ascii_start().starts_with(b"[") {
+            match serde_json::from_slice::<Vec<Response<'_>>>(json) {
+                Ok(responses) => responses.into_iter().for_each(|one| self.chunk(one, out)),
+                Err(error) => out.push(Delta::Malformed(error.into())),
+            }
+            return;
+        }
+        match serde_json::from_slice::<Response<'_>>(json) {
+            Ok(response) => self.chunk(response, out),
+            Err(error) => out.push(Delta::Malformed(error.into())),
+        }
+    }
+
+    /// Says how the answer ended, once no more chunks will come.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Truncated`] if some answer has no end, or there is none at all.
+    pub(super) fn end(&mut self, out: &mut Vec<Delta>) -> Result<(), DecodeError> {
+        if self.over {
+            return Ok(());
+        }
+        self.over = true;
+        let mut truncated = self.choices.is_empty() && self.block_reason.is_none();
+        for choice in &mut self.choices {
+            let Some(native) = choice.finish_reason.take() else {
+                choice.break_off(out);
+                truncated = true;
+                continue;
+            };
+            choice.close(out);
+            let finish = finish(&native, choice.calls > 0);
+            out.push(Delta::Finish { choice: choice.index, finish });
+        }
+        if let (true, Some(reason)) = (self.choices.is_empty(), &self.block_reason) {
+            out.push(Delta::Finish { choice: 0, finish: blocked(reason) });
+        }
+        if truncated { Err(DecodeError::Truncated) } else { Ok(()) }
+    }
+
+    fn chunk(&mut self, response: Response<'_>, out: &mut Vec<Delta>) {
+        if self.over {
+            return;
+        }
+        if let Some(json) = response.error {
+            self.choices.iter_mut().for_each(|choice| choice.break_off(out));
+            out.push(Delta::Failure(error::in_stream(json.get())));
+            self.over = true;
+            return;
+        }
+        self.start(&response, out);
+        if let Some(reason) = response.prompt_feedback.and_then(|feedback| feedback.block_reason) {
+            self.block_reason = Some(reason.into_owned());
+        }
+        for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
+            self.candidate(place, candidate, out);
+        }
+        if let Some(metadata) = response.usage_metadata {
+            self.tally.update(&metadata);
+            let usage = self.tally.usage();
+            if usage.is_some() && usage != self.usage {
+                out.extend(usage.clone().map(Delta::Usage));
+                self.usage = usage;
+            }
+        }
+    }
+
+    fn start(&mut self, response: &Response<'_>, out: &mut Vec<Delta>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        self.ids = CallIds::new(answer_seed(response));
+        out.push(Delta::Start(Start {
+            id: response.response_id.as_deref().unwrap_or_default().to_owned(),
+            model: response.model_version.as_deref().unwrap_or_default().to_owned(),
+            created: response.create_time.as_deref().and_then(seconds_since_1970),
+        }));
+    }
+
+    fn candidate(&mut self, place: usize, candidate: Candidate<'_>, out: &mut Vec<Delta>) {
+        let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
+        let at = self.choices.iter().position(|choice| choice.index == index);
+        let at = at.unwrap_or_else(|| {
+            self.choices.push(Choice::new(index));
+            self.choices.len() - 1
+        });
+        let Self { choices, parts, ids, .. } = self;
+        let Some(choice) = choices.get_mut(at) else { return };
+        for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+            choice.part(part, parts, ids, out);
+        }
+        if let Some(reason) = candidate.finish_reason.filter(|reason| is_final(reason)) {
+            choice.close(out);
+            choice.finish_reason = Some(reason.into_owned());
+        }
+    }
+}
+
+impl Choice {
+    fn new(index: u32) -> Self {
+        Self { index, open: Open::Nothing, calls: 0, finish_reason: None }
+    }
+
+    fn part(&mut self, part: Part<'_>, parts: &mut u32, ids: &mut CallIds, out: &mut Vec<Delta>) {
+        if let Some(call) = part.function_call {
+            return self.call(call, part.thought_signature, parts, ids, out);
+        }
+        let Some(text) = part.text else {
+            if let Some(json) = opaque_part(&part) {
+                self.close(out);
+                let opaque = Opaque { dialect: Dialect::Gemini, json };
+                let part = self.begin(PartKind::Opaque(opaque), parts, out);
+                out.push(Delta::PartEnd { part });
+            }
+            return;
+        };
+        if !text.is_empty() {
+            let part = self.run(part.thought, parts, out);
+            out.push(Delta::Text { part, text: text.into_owned() });
+        }
+        if let Some(signature) = part.thought_signature {
+            self.seal(signature.into_owned(), part.thought, parts, out);
+        }
+    }
+
+    /// The open part of this kind; a run of the same kind is one part, across chunks too.
+    fn run(&mut self, thought: bool, parts: &mut u32, out: &mut Vec<Delta>) -> u32 {
+        match (&self.open, thought) {
+            (Open::Text(part), false) | (Open::Thought(part), true) => return *part,
+            (Open::Nothing | Open::Text(_) | Open::Thought(_) | Open::Call(_), _) => {}
+        }
+        self.close(out);
+        if thought {
+            let part = self.begin(PartKind::Reasoning { redacted: None }, parts, out);
+            self.open = Open::Thought(part);
+            part
+        } else {
+            let part = self.begin(PartKind::Text, parts, out);
+            self.open = Open::Text(part);
+            part
+        }
+    }
+
+    /// A signature that is on no call: it ends the thought it is on, so that no later one can
+    /// replace it. On a text it becomes a thought without words, as a whole answer has it.
+    fn seal(&mut self, signature: String, thought: bool, parts: &mut u32, out: &mut Vec<Delta>) {
+        if !thought {
+            self.close(out);
+        }
+        let part = self.run(true, parts, out);
+        out.push(Delta::Signature { part, signature });
+        self.close(out);
+    }
+
+    fn call(
+        &mut self,
+        call: FunctionCall<'_>,
+        signature: Option<Str<'_>>,
+        parts: &mut u32,
+        ids: &mut CallIds,
+        out: &mut Vec<Delta>,
+    ) {
+        if let Some(name) = call.name.as_deref().filter(|name| !name.is_empty()) {
+            self.close(out);
+            let id = ids.name(call.id.as_deref(), self.index, self.calls);
+            self.calls += 1;
+            let kind = PartKind::ToolCall { id, name: name.to_owned(), kind: ToolKind::Function };
+            let part = self.begin(kind, parts, out);
+            self.open = Open::Call(Box::new(OpenCall { part, whole: None, pieces: Node::empty() }));
+        }
+        let Open::Call(open) = &mut self.open else {
+            // `{}` ends a call that something else has ended already.
+            if call.args.is_some() || call.partial_args.is_some() {
+                let problem = DecodeError::shape("functionCall.name", "the name of a function");
+                out.push(Delta::Malformed(problem));
+            }
+            return;
+        };
+        if let Some(signature) = signature {
+            let signature = signature.into_owned();
+            out.push(Delta::Signature { part: open.part, signature });
+        }
+        let ends = call.will_continue != Some(true);
+        open.extend(call, out);
+        if ends {
+            self.close(out);
+        }
+    }
+
+    fn begin(&mut self, kind: PartKind, parts: &mut u32, out: &mut Vec<Delta>) -> u32 {
+        let part = *parts;
+        *parts += 1;
+        out.push(Delta::PartStart { part, choice: self.index, kind });
+        part
+    }
+
+    /// Ends what is open.
+    fn close(&mut self, out: &mut Vec<Delta>) {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Nothing => {}
+            Open::Text(part) | Open::Thought(part) => out.push(Delta::PartEnd { part }),
+            Open::Call(call) => call.close(out),
+        }
+    }
+
+    /// Ends what is open, though its end is missing.
+    fn break_off(&mut self, out: &mut Vec<Delta>) {
+        match std::mem::replace(&mut self.open, Open::Nothing) {
+            Open::Call(call) => call.break_off(out),
+            other @ (Open::Nothing | Open::Text(_) | Open::Thought(_)) => {
+                self.open = other;
+                self.close(out);
+            }
+        }
+    }
+}
+
+impl OpenCall {
+    fn extend(&mut self, call: FunctionCall<'_>, out: &mut Vec<Delta>) {
+        if let Some(whole) = call.args {
+            self.whole = Some(whole.to_owned());
+        }
+        for piece in call.partial_args.into_iter().flatten() {
+            if let Err(problem) = self.pieces.apply(&piece) {
+                out.push(Delta::Malformed(problem));
+            }
+        }
+    }
+
+    fn close(self, out: &mut Vec<Delta>) {
+        let part = self.part;
+        out.push(Delta::Arguments { part, fragment: self.into_json() });
+        out.push(Delta::PartEnd { part });
+    }
+
+    /// Leaves the closing brace out: a client must not take for whole what is only a part.
+    fn break_off(self, out: &mut Vec<Delta>) {
+        let part = self.part;
+        let mut fragment = self.into_json();
+        fragment.pop();
+        out.push(Delta::Arguments { part, fragment });
+        out.push(Delta::PartEnd { part });
+    }
+
+    fn into_json(self) -> String {
+        match self.whole {
+            Some(whole) if self.pieces.is_empty() => String::from(Box::<str>::from(whole)),
+            Some(_) | None => serde_json::to_string(&self.pieces).unwrap_or_default(),
+        }
+    }
+}

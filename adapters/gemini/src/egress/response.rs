@@ -1,0 +1,241 @@
+//! Reads a whole answer.
+
+use adapters_canonical::chat::{
+    ChatResponse, Choice, Media, MediaSource, Opaque, Part, Text, Thought, ToolCall, ToolKind,
+};
+use adapters_canonical::dialect::Dialect;
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use serde_json::value::RawValue;
+
+use super::call_id::CallIds;
+use super::finish::{blocked, finish, is_final};
+use super::usage::Tally;
+use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
+use crate::wire::{self, Str};
+
+/// Reads a whole answer.
+///
+/// | part of the answer                        | [`Part`]                                       |
+/// |-------------------------------------------|------------------------------------------------|
+/// | `text`                                    | `Text`, or `Reasoning` if it is a thought      |
+/// | `thoughtSignature` on a call or a thought | its `signature`                                |
+/// | `thoughtSignature` on a text or a picture | a `Reasoning` without words behind it          |
+/// | `functionCall`                            | `ToolCall`; no arguments are `{}`              |
+/// | `inlineData`                              | `Image`, `Audio`, `Video` or `Document`        |
+/// | everything else, and thoughts in pictures | `Opaque`                                       |
+///
+/// A prompt that was blocked is one choice that the content filter ended. Log probabilities and
+/// sources are reported as lost.
+///
+/// # Errors
+///
+/// [`DecodeError::Syntax`] if the body is not such an answer, [`DecodeError::Shape`] if it has
+/// neither an answer nor a reason why not.
+pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
+    let response: Response<'_> = serde_json::from_slice(body)?;
+    let mut ids = CallIds::new(answer_seed(&response));
+    let mut value = ChatResponse {
+        id: response.response_id.as_deref().unwrap_or_default().to_owned(),
+        model: response.model_version.as_deref().unwrap_or_default().to_owned(),
+        created: response.create_time.as_deref().and_then(seconds_since_1970),
+        ..ChatResponse::default()
+    };
+    if let Some(metadata) = response.usage_metadata {
+        let mut tally = Tally::default();
+        tally.update(&metadata);
+        value.usage = tally.usage();
+        value.service_tier = metadata.service_tier.map(Str::into_owned);
+    }
+    let mut losses = Vec::new();
+    for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
+        note_losses(place, &candidate, &mut losses);
+        value.choices.push(choice(place, candidate, &mut ids));
+    }
+    if value.choices.is_empty() {
+        let reason = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
+        let reason = reason.ok_or_else(|| {
+            DecodeError::shape("candidates", "an answer, or in `promptFeedback` why there is none")
+        })?;
+        value.choices.push(Choice { index: 0, parts: Vec::new(), finish: blocked(&reason) });
+    }
+    Ok(Translated { value, losses })
+}
+
+/// What names this answer and no other, as far as the provider says.
+pub(super) fn answer_seed<'a>(response: &'a Response<'_>) -> &'a str {
+    let names = [&response.response_id, &response.create_time, &response.model_version];
+    names.into_iter().flatten().map(|name| &**name).find(|name| !name.is_empty()).unwrap_or("")
+}
+
+/// A part with neither words nor a call, as the provider wrote it; `None` if nothing is in it.
+pub(super) fn opaque_part(part: &wire::response::Part<'_>) -> Option<Box<RawValue>> {
+    if part.inline_data.is_none() && part.other.is_empty() {
+        return None;
+    }
+    let data = part.inline_data.map(|data| ("inlineData", data));
+    let others = part.other.iter().map(|(name, value)| (&**name, *value));
+    let mut json = String::from("{");
+    for (name, value) in data.into_iter().chain(others) {
+        json.push_str(&serde_json::to_string(name).ok()?);
+        json.push(':');
+        json.push_str(value.get());
+        json.push(',');
+    }
+    if part.thought {
+        json.push_str("\"thought\":true,");
+    }
+    if let Some(signature) = &part.thought_signature {
+        json.push_str("\"thoughtSignature\":");
+        json.push_str(&serde_json::to_string(&**signature).ok()?);
+        json.push(',');
+    }
+    json.pop();
+    json.push('}');
+    RawValue::from_string(json).ok()
+}
+
+/// Reads an RFC 3339 time in UTC, such as `2026-05-04T20:01:02.264968Z`, up to its seconds.
+pub(super) fn seconds_since_1970(time: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| -> Option<u64> {
+        let digits = time.get(from..to)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !time.ends_with('Z') || year < 1970 || !(1..=12).contains(&month) || day == 0 {
+        return None;
+    }
+    // Years that begin in March put the leap day last: Hinnant, "chrono-compatible low-level date
+    // algorithms".
+    let year = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = (year % 400) * 365 + (year % 400) / 4 - (year % 400) / 100 + day_of_year;
+    let days = ((year / 400) * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+fn note_losses(place: usize, candidate: &Candidate<'_>, losses: &mut Vec<Loss>) {
+    if candidate.logprobs_result.is_some() {
+        let path = format!("choices[{place}].logprobs");
+        losses.push(Loss::dropped(path, "log probabilities are not translated"));
+    }
+    if candidate.grounding_metadata.is_some() || candidate.citation_metadata.is_some() {
+        let path = format!("choices[{place}].message.annotations");
+        losses.push(Loss::dropped(path, "the sources of an answer are not translated"));
+    }
+}
+
+fn choice(place: usize, candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
+    let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
+    let (mut parts, mut calls) = (Vec::new(), 0);
+    for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+        read_part(part, index, &mut calls, ids, &mut parts);
+    }
+    let native = candidate.finish_reason.filter(|reason| is_final(reason));
+    let mut finish = finish(native.as_deref().unwrap_or_default(), calls > 0);
+    finish.native = native.map(Str::into_owned);
+    Choice { index, parts, finish }
+}
+
+fn read_part(
+    mut part: wire::response::Part<'_>,
+    choice: u32,
+    calls: &mut u32,
+    ids: &mut CallIds,
+    out: &mut Vec<Part>,
+) {
+    if let Some(call) = part.function_call.take() {
+        let signature = part.thought_signature.map(Str::into_owned);
+        if let Some(call) = read_call(call, signature, choice, calls, ids) {
+            out.push(Part::ToolCall(call));
+        }
+        return;
+    }
+    if part.text.is_none() {
+        match read_media(&part) {
+            Some(media) => out.push(media),
+            None => {
+                let json = opaque_part(&part);
+                let opaque = json.map(|json| Opaque { dialect: Dialect::Gemini, json });
+                return out.extend(opaque.map(Part::Opaque));
+            }
+        }
+    }
+    let text = part.text.map(Str::into_owned).unwrap_or_default();
+    let signature = part.thought_signature.map(Str::into_owned);
+    if part.thought {
+        if !text.is_empty() || signature.is_some() {
+            out.push(Part::Reasoning(Thought { text, signature, redacted: None }));
+        }
+        return;
+    }
+    if !text.is_empty() {
+        out.push(Part::Text(Text::from(text)));
+    }
+    if signature.is_some() {
+        out.push(Part::Reasoning(Thought { signature, ..Thought::default() }));
+    }
+}
+
+fn read_call(
+    call: FunctionCall<'_>,
+    signature: Option<String>,
+    choice: u32,
+    calls: &mut u32,
+    ids: &mut CallIds,
+) -> Option<ToolCall> {
+    let name = call.name.filter(|name| !name.is_empty())?.into_owned();
+    let id = ids.name(call.id.as_deref(), choice, *calls);
+    *calls += 1;
+    Some(ToolCall {
+        id,
+        name,
+        // An empty text would stand for no arguments too, but not every client knows that.
+        arguments: call.args.map_or("{}", RawValue::get).to_owned(),
+        kind: ToolKind::Function,
+        signature,
+    })
+}
+
+/// A picture or the like that belongs to the answer; one that belongs to a thought does not.
+fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
+    if part.thought {
+        return None;
+    }
+    let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
+    let mime_type = blob.mime_type?.into_owned();
+    let kind = match mime_type.split('/').next() {
+        Some("image") => Part::Image,
+        Some("audio") => Part::Audio,
+        Some("video") => Part::Video,
+        _ => Part::Document,
+    };
+    Some(kind(Media {
+        source: MediaSource::Base64(blob.data?.into_owned()),
+        mime_type: Some(mime_type),
+        name: None,
+        detail: None,
+        cache: None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_up_to_its_seconds() {
+        assert_eq!(seconds_since_1970("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(seconds_since_1970("2024-02-29T12:00:00Z"), Some(1_709_208_000));
+        assert_eq!(seconds_since_1970("2026-05-04T20:01:02.264968Z"), Some(1_777_924_862));
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in ["", "now", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00+02:00", "１９７０"]
+        {
+            assert_eq!(seconds_since_1970(text), None, "{text}");
+        }
+        assert_eq!(seconds_since_1970("1969-12-31T23:59:59Z"), None);
+    }
+}

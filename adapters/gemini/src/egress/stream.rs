@@ -1,0 +1,37 @@
+//! Reads a streamed answer.
+//!
+//! Each event is a whole [`Response`](crate::wire::response::Response) that says what is new, and
+//! nothing says that the last one was the last: the end of the body does. A run of texts is one
+//! part, a run of thoughts too, and every call is one of its own. Arguments that come in pieces
+//! are handed out once they are complete, which costs a client nothing: it cannot call a tool
+//! with half of them.
+//!
+//! A picture in a stream is a [`PartKind::Opaque`](adapters_canonical::delta::PartKind::Opaque):
+//! canonical streams have no pictures. In a whole answer it is one.
+
+use adapters_canonical::delta::Delta;
+use adapters_canonical::dialect::StreamDecoder;
+use adapters_canonical::loss::DecodeError;
+
+use super::answer::Answer;
+use super::framing::Framing;
+
+/// Turns the bytes of a streamed answer into deltas.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    framing: Framing,
+    answer: Answer,
+}
+
+impl StreamDecoder for Decoder {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<Delta>) -> Result<(), DecodeError> {
+        let Self { framing, answer } = self;
+        framing.push(chunk, &mut |json| answer.take(json, out))
+    }
+
+    fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), DecodeError> {
+        let Self { framing, answer } = self;
+        framing.finish(&mut |json| answer.take(json, out));
+        answer.end(out)
+    }
+}

@@ -1,0 +1,81 @@
+//! Writes the functions, and which of them must be called.
+
+use adapters_canonical::chat::{Function, Tool, ToolChoice};
+use adapters_canonical::dialect::Dialect;
+use adapters_canonical::loss::Loss;
+
+use crate::wire::request::{
+    FunctionCallingConfig, FunctionDeclaration, Tool as WireTool, ToolConfig,
+};
+
+/// Writes what the model may call. Schemas pass byte for byte: `parametersJsonSchema` takes JSON
+/// Schema as it is, unlike the older `parameters`.
+pub(super) fn encode<'a>(tools: &'a [Tool], losses: &mut Vec<Loss>) -> Vec<WireTool<'a>> {
+    let (mut functions, mut others) = (Vec::new(), Vec::new());
+    for (at, tool) in tools.iter().enumerate() {
+        match tool {
+            Tool::Function(function) => functions.push(declaration(at, function, losses)),
+            Tool::Opaque(opaque) if opaque.dialect == Dialect::Gemini => {
+                others.push(WireTool::Opaque(&opaque.json));
+            }
+            Tool::Opaque(_) => {
+                let reason = "only another provider has this tool";
+                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
+            }
+            Tool::Custom(_) => {
+                let reason = "a tool cannot take free text";
+                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
+            }
+        }
+    }
+    let functions =
+        (!functions.is_empty()).then_some(WireTool::Functions { function_declarations: functions });
+    functions.into_iter().chain(others).collect()
+}
+
+/// Writes whether and what the model must call; `None` leaves it to the model.
+///
+/// `ANY` is a must. Of the other modes only `VALIDATED` takes a list of names.
+pub(super) fn choice<'a>(
+    choice: Option<&'a ToolChoice>,
+    tools: &[WireTool<'_>],
+    losses: &mut Vec<Loss>,
+) -> Option<ToolConfig<'a>> {
+    let (mode, names) = match choice? {
+        ToolChoice::Auto => return None,
+        ToolChoice::None => ("NONE", &[][..]),
+        ToolChoice::Required => ("ANY", &[][..]),
+        ToolChoice::Named(name) => ("ANY", std::slice::from_ref(name)),
+        ToolChoice::Allowed { names, required: true } => ("ANY", &names[..]),
+        ToolChoice::Allowed { names, required: false } => ("VALIDATED", &names[..]),
+    };
+    if !tools.iter().any(|tool| matches!(tool, WireTool::Functions { .. })) {
+        if mode != "NONE" {
+            losses.push(Loss::dropped("tool_choice", "there is no function to choose"));
+        }
+        return None;
+    }
+    let allowed_function_names = names.iter().map(String::as_str).collect();
+    let function_calling_config = FunctionCallingConfig { mode, allowed_function_names };
+    Some(ToolConfig { function_calling_config })
+}
+
+fn declaration<'a>(
+    at: usize,
+    function: &'a Function,
+    losses: &mut Vec<Loss>,
+) -> FunctionDeclaration<'a> {
+    if function.strict == Some(true) {
+        let reason = "arguments are not guaranteed to fit the schema";
+        losses.push(Loss::dropped(format!("tools[{at}].function.strict"), reason));
+    }
+    if function.cache.is_some() {
+        let reason = "the provider decides by itself what it caches";
+        losses.push(Loss::dropped(format!("tools[{at}].cache_control"), reason));
+    }
+    FunctionDeclaration {
+        name: &function.name,
+        description: function.description.as_deref(),
+        parameters_json_schema: function.parameters.as_deref(),
+    }
+}

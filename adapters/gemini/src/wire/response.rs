@@ -1,0 +1,212 @@
+//! An answer of `generateContent`, and each chunk of `streamGenerateContent`: both have one shape.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Str;
+
+/// A whole answer, or one chunk of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response<'a> {
+    /// The answers, or how they go on.
+    #[serde(borrow)]
+    pub candidates: Option<Vec<Candidate<'a>>>,
+    /// What the provider thinks of the prompt.
+    #[serde(borrow)]
+    pub prompt_feedback: Option<PromptFeedback<'a>>,
+    /// Tokens so far.
+    #[serde(borrow)]
+    pub usage_metadata: Option<UsageMetadata<'a>>,
+    /// The model that answers.
+    #[serde(borrow)]
+    pub model_version: Option<Str<'a>>,
+    /// The provider's name for this answer.
+    #[serde(borrow)]
+    pub response_id: Option<Str<'a>>,
+    /// RFC 3339.
+    #[serde(borrow)]
+    pub create_time: Option<Str<'a>>,
+    /// In place of all else: what went wrong after the answer began.
+    #[serde(borrow)]
+    pub error: Option<&'a RawValue>,
+}
+
+/// One answer, or how it goes on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate<'a> {
+    /// What is said.
+    #[serde(borrow)]
+    pub content: Option<Content<'a>>,
+    /// Why it ended.
+    #[serde(borrow)]
+    pub finish_reason: Option<Str<'a>>,
+    /// Its place among the answers; absent for the first.
+    pub index: Option<u32>,
+    /// Sources it quotes.
+    pub citation_metadata: Option<IgnoredAny>,
+    /// Sources it rests on.
+    pub grounding_metadata: Option<IgnoredAny>,
+    /// Log probabilities.
+    pub logprobs_result: Option<IgnoredAny>,
+}
+
+/// What is said.
+#[derive(Debug, Default, Deserialize)]
+pub struct Content<'a> {
+    /// In order.
+    #[serde(borrow)]
+    pub parts: Option<Vec<Part<'a>>>,
+}
+
+/// One piece of what is said.
+#[derive(Debug, Default)]
+pub struct Part<'a> {
+    /// Words.
+    pub text: Option<Str<'a>>,
+    /// Whether this is a thought.
+    pub thought: bool,
+    /// The provider's seal.
+    pub thought_signature: Option<Str<'a>>,
+    /// The model calls a function.
+    pub function_call: Option<FunctionCall<'a>>,
+    /// A [`Blob`], unread: few look into it, and it may be large.
+    pub inline_data: Option<&'a RawValue>,
+    /// Members this crate has no field for, as the provider wrote them.
+    pub other: Vec<(Str<'a>, &'a RawValue)>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Part<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl<'de> Visitor<'de> for PartVisitor {
+    type Value = Part<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut part = Part::default();
+        while let Some(key) = map.next_key::<Str<'de>>()? {
+            match &*key {
+                "text" => part.text = map.next_value()?,
+                "thought" => part.thought = map.next_value::<Option<bool>>()?.unwrap_or(false),
+                "thoughtSignature" => part.thought_signature = map.next_value()?,
+                "functionCall" => part.function_call = map.next_value()?,
+                "inlineData" => part.inline_data = map.next_value()?,
+                _ => {
+                    if let Some(value) = map.next_value::<Option<&'de RawValue>>()? {
+                        part.other.push((key, value));
+                    }
+                }
+            }
+        }
+        Ok(part)
+    }
+}
+
+/// The model calls a function, or goes on doing so.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionCall<'a> {
+    /// Names the call; older models give none.
+    #[serde(borrow)]
+    pub id: Option<Str<'a>>,
+    /// Which function; absent where an earlier chunk said it.
+    #[serde(borrow)]
+    pub name: Option<Str<'a>>,
+    /// A JSON object.
+    #[serde(borrow)]
+    pub args: Option<&'a RawValue>,
+    /// Pieces of a JSON object.
+    #[serde(borrow)]
+    pub partial_args: Option<Vec<PartialArg<'a>>>,
+    /// Set if the next chunk goes on with this call.
+    pub will_continue: Option<bool>,
+}
+
+/// A piece of a call's arguments: at most one of the values is set, and none stands for `null`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartialArg<'a> {
+    /// Where it belongs, such as `$.steps[0].name`.
+    #[serde(borrow)]
+    pub json_path: Option<Str<'a>>,
+    /// The next words of a string.
+    #[serde(borrow)]
+    pub string_value: Option<Str<'a>>,
+    /// A number, as the provider wrote it.
+    #[serde(borrow)]
+    pub number_value: Option<&'a RawValue>,
+    /// A truth value.
+    pub bool_value: Option<bool>,
+    /// Set if more of this string follows.
+    pub will_continue: Option<bool>,
+}
+
+/// Bytes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blob<'a> {
+    /// IANA media type.
+    #[serde(borrow)]
+    pub mime_type: Option<Str<'a>>,
+    /// Base64.
+    #[serde(borrow)]
+    pub data: Option<Str<'a>>,
+}
+
+/// What the provider thinks of the prompt.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromptFeedback<'a> {
+    /// Why there will be no answer.
+    #[serde(borrow)]
+    pub block_reason: Option<Str<'a>>,
+}
+
+/// Tokens so far; every chunk carries a running total, early ones often without some members.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageMetadata<'a> {
+    /// Tokens of the prompt, cached ones included.
+    pub prompt_token_count: Option<u64>,
+    /// Those of the prompt that came from a cache.
+    pub cached_content_token_count: Option<u64>,
+    /// Tokens of the answers, thoughts excluded.
+    pub candidates_token_count: Option<u64>,
+    /// Tokens of thoughts.
+    pub thoughts_token_count: Option<u64>,
+    /// Tokens that the provider's own tools fed back to the model.
+    pub tool_use_prompt_token_count: Option<u64>,
+    /// The prompt by modality.
+    #[serde(borrow)]
+    pub prompt_tokens_details: Option<Vec<ModalityTokenCount<'a>>>,
+    /// The answers by modality.
+    #[serde(borrow)]
+    pub candidates_tokens_details: Option<Vec<ModalityTokenCount<'a>>>,
+    /// `flex`, `standard` or `priority`.
+    #[serde(borrow)]
+    pub service_tier: Option<Str<'a>>,
+}
+
+/// Tokens of one modality.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModalityTokenCount<'a> {
+    /// `TEXT`, `IMAGE`, `VIDEO`, `AUDIO` or `DOCUMENT`.
+    #[serde(borrow)]
+    pub modality: Option<Str<'a>>,
+    /// How many.
+    pub token_count: Option<u64>,
+}

@@ -1,0 +1,11 @@
+//! What Gemini is asked and what it answers, against the fixtures in `tests/fixtures/gemini`.
+//!
+//! One binary: it links once.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod order;
+mod requests;
+mod responses;
+mod streams;
