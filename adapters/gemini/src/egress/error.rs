@@ -83,7 +83,8 @@ fn translate(wire: &Error<'_>, status: Option<u16>) -> UpstreamError {
 
 fn kind(name: &str, reason: &str, message: &str) -> Option<ErrorKind> {
     let says = |words: &str| message.contains(words);
-    let bad_key = reason.starts_with("API_KEY_") || says("API key not valid") || says("API key ex");
+    let bad_key =
+        reason.starts_with("API_KEY_") || says("API key not valid") || says("API key expired");
     let unpaid = reason == "BILLING_DISABLED" || says("enable billing");
     Some(match name {
         "INVALID_ARGUMENT" if bad_key => ErrorKind::Authentication,

@@ -25,7 +25,7 @@ use crate::wire::{self, Str};
 /// | everything else, and thoughts in pictures | `Opaque`                                       |
 ///
 /// A prompt that was blocked is one choice that the content filter ended. Log probabilities and
-/// sources are reported as lost.
+/// sources are reported as lost. The tier `standard` is the one that clients call `default`.
 ///
 /// # Errors
 ///
@@ -44,7 +44,10 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         let mut tally = Tally::default();
         tally.update(&metadata);
         value.usage = tally.usage();
-        value.service_tier = metadata.service_tier.map(Str::into_owned);
+        value.service_tier = metadata.service_tier.map(|tier| match &*tier {
+            "standard" => "default".to_owned(),
+            _ => tier.into_owned(),
+        });
     }
     let mut losses = Vec::new();
     for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
