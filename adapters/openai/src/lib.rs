@@ -1,1 +1,36 @@
-//! Placeholder.
+//! OpenAI chat completions: the wire format, and both faces of it.
+//!
+//! Bytes in, values out. Nothing here opens a socket, reads a clock or spawns a task, and nothing
+//! here knows another provider.
+//!
+//! | module          | answers                                                                 |
+//! |-----------------|-------------------------------------------------------------------------|
+//! | `wire`          | what do the bytes look like?                                            |
+//! | [`ingress`]     | what did a client that speaks OpenAI ask of us, and how do we answer it? |
+//! | [`egress`]      | how do we ask a provider that speaks OpenAI, and what did it answer?    |
+//! | [`passthrough`] | how do bytes get from an OpenAI client to an OpenAI provider unchanged? |
+//!
+//! # Extensions
+//!
+//! The dialect has no words for some of what other providers say. Where a widely read extension
+//! exists we write and read that one; official SDKs keep such fields and raise on none of them.
+//!
+//! | what                          | where                                                    |
+//! |-------------------------------|----------------------------------------------------------|
+//! | thoughts to read              | `reasoning_content`                                      |
+//! | thoughts to send back         | `reasoning_details`: `reasoning.text` with `signature`, `reasoning.encrypted` with `data` |
+//! | the seal on a tool call       | `tool_calls[].extra_content.google.thought_signature`    |
+//! | pictures the model drew       | `message.images[].image_url.url`                         |
+//! | the end of a cached prefix    | `cache_control` on a message, a content part or a tool   |
+//! | how to think                  | `reasoning: {effort, max_tokens, exclude, enabled}`      |
+//! | time to live of cache writes  | `usage.prompt_tokens_details.cache_write_{5m,1h}_tokens` |
+//! | why a stream broke off        | `gateway_error` in its last chunk                        |
+//!
+//! Spec: <https://platform.openai.com/docs/api-reference/chat>.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod egress;
+pub mod ingress;
+pub mod passthrough;
+mod wire;

@@ -1,0 +1,276 @@
+//! Messages in the provider's words.
+
+use adapters_canonical::chat::{
+    Media, MediaSource, Message as Turn, Part, Role, ToolCall, ToolKind, ToolResult,
+};
+use adapters_canonical::dialect::Dialect;
+use adapters_canonical::loss::{DecodeError, Loss};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+#[derive(Serialize)]
+pub(super) struct Message<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    Parts(Vec<WirePart<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WirePart<'a> {
+    Known(KnownPart<'a>),
+    Opaque(&'a RawValue),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum KnownPart<'a> {
+    Text { text: &'a str },
+    Refusal { refusal: &'a str },
+    ImageUrl { image_url: Address<'a> },
+    VideoUrl { video_url: Address<'a> },
+    InputAudio { input_audio: Sound<'a> },
+    File { file: File<'a> },
+}
+
+#[derive(Serialize)]
+struct Address<'a> {
+    url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Sound<'a> {
+    data: &'a str,
+    format: &'a str,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Call<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    of: CallOf<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum CallOf<'a> {
+    Function { function: FunctionCall<'a> },
+    Custom { custom: CustomCall<'a> },
+}
+
+#[derive(Serialize)]
+struct FunctionCall<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+#[derive(Serialize)]
+struct CustomCall<'a> {
+    name: &'a str,
+    input: &'a str,
+}
+
+pub(super) fn messages<'a>(
+    turns: &'a [Turn],
+    losses: &mut Vec<Loss>,
+) -> Result<Vec<Message<'a>>, DecodeError> {
+    let mut messages = Vec::with_capacity(turns.len());
+    for (index, turn) in turns.iter().enumerate() {
+        Writer { index, losses }.turn(turn, &mut messages)?;
+    }
+    Ok(messages)
+}
+
+struct Writer<'l> {
+    index: usize,
+    losses: &'l mut Vec<Loss>,
+}
+
+impl Writer<'_> {
+    /// Every tool result becomes a message of its own, and the rest of a turn one message.
+    fn turn<'a>(
+        &mut self,
+        turn: &'a Turn,
+        messages: &mut Vec<Message<'a>>,
+    ) -> Result<(), DecodeError> {
+        let (mut parts, mut tool_calls, mut results) = (Vec::new(), Vec::new(), 0);
+        for part in &turn.parts {
+            match part {
+                Part::ToolCall(it) => tool_calls.push(call(it)),
+                Part::ToolResult(result) => {
+                    results += 1;
+                    messages.push(self.result(result)?);
+                }
+                Part::Text(_)
+                | Part::Image(_)
+                | Part::Audio(_)
+                | Part::Video(_)
+                | Part::Document(_)
+                | Part::Reasoning(_)
+                | Part::Refusal(_)
+                | Part::Opaque(_) => parts.extend(self.part(part)?),
+            }
+        }
+        if results > 0 && parts.is_empty() && tool_calls.is_empty() {
+            return Ok(());
+        }
+        // Only an assistant may say nothing, and only beside its calls.
+        let silent = parts.is_empty() && !tool_calls.is_empty();
+        let content = (!silent).then(|| content(parts));
+        let name = turn.name.as_deref();
+        let role = role(turn.role);
+        messages.push(Message { role, content, name, tool_calls, tool_call_id: None });
+        Ok(())
+    }
+
+    fn result<'a>(&mut self, result: &'a ToolResult) -> Result<Message<'a>, DecodeError> {
+        if result.is_error == Some(true) {
+            let path = format!("messages[{}].is_error", self.index);
+            self.losses.push(Loss::dropped(path, "the provider cannot tell a failed tool"));
+        }
+        let mut parts = Vec::new();
+        for part in &result.parts {
+            parts.extend(self.part(part)?);
+        }
+        Ok(Message {
+            role: "tool",
+            content: Some(content(parts)),
+            name: None,
+            tool_calls: Vec::new(),
+            tool_call_id: Some(&result.call_id),
+        })
+    }
+
+    fn part<'a>(&mut self, part: &'a Part) -> Result<Option<WirePart<'a>>, DecodeError> {
+        let known = match part {
+            Part::Text(text) => KnownPart::Text { text: &text.text },
+            Part::Refusal(refusal) => KnownPart::Refusal { refusal },
+            Part::Image(media) => KnownPart::ImageUrl { image_url: self.address(media)? },
+            Part::Video(media) => KnownPart::VideoUrl { video_url: self.address(media)? },
+            Part::Audio(media) => KnownPart::InputAudio { input_audio: self.sound(media)? },
+            Part::Document(media) => KnownPart::File { file: self.file(media)? },
+            Part::Reasoning(_) => {
+                let path = format!("messages[{}].reasoning_content", self.index);
+                self.losses.push(Loss::dropped(path, "the provider does not take thoughts back"));
+                return Ok(None);
+            }
+            Part::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
+                return Ok(Some(WirePart::Opaque(&opaque.json)));
+            }
+            Part::Opaque(opaque) => {
+                let reason = format!("content that only the {} dialect has", opaque.dialect);
+                self.losses.push(Loss::dropped(self.path(), reason));
+                return Ok(None);
+            }
+            // Calls are no content, and results do not nest.
+            Part::ToolCall(_) | Part::ToolResult(_) => return Ok(None),
+        };
+        Ok(Some(WirePart::Known(known)))
+    }
+
+    fn path(&self) -> String {
+        format!("messages[{}].content", self.index)
+    }
+
+    fn address<'a>(&self, media: &'a Media) -> Result<Address<'a>, DecodeError> {
+        let url = match &media.source {
+            MediaSource::Url(url) => url.clone(),
+            MediaSource::Base64(data) => data_url(media, data),
+            MediaSource::File(_) => {
+                let reason = "the provider takes pictures as data or at an address";
+                return Err(DecodeError::shape(self.path(), reason));
+            }
+        };
+        Ok(Address { url, detail: media.detail.as_deref() })
+    }
+
+    fn sound<'a>(&self, media: &'a Media) -> Result<Sound<'a>, DecodeError> {
+        let format = match media.mime_type.as_deref() {
+            Some("audio/mpeg" | "audio/mp3") => "mp3",
+            Some(mime) => mime.strip_prefix("audio/").unwrap_or("wav"),
+            None => "wav",
+        };
+        match &media.source {
+            MediaSource::Base64(data) => Ok(Sound { data, format }),
+            MediaSource::Url(_) | MediaSource::File(_) => {
+                Err(DecodeError::shape(self.path(), "the provider takes sound as data only"))
+            }
+        }
+    }
+
+    fn file<'a>(&self, media: &'a Media) -> Result<File<'a>, DecodeError> {
+        let filename = media.name.as_deref();
+        match &media.source {
+            MediaSource::Base64(data) => {
+                // The provider refuses data without a name.
+                let filename = Some(filename.unwrap_or("document"));
+                Ok(File { file_data: Some(data_url(media, data)), file_id: None, filename })
+            }
+            MediaSource::File(id) => Ok(File { file_data: None, file_id: Some(id), filename }),
+            MediaSource::Url(_) => {
+                let reason = "the provider takes documents as data or by id, not at an address";
+                Err(DecodeError::shape(self.path(), reason))
+            }
+        }
+    }
+}
+
+fn content(mut parts: Vec<WirePart<'_>>) -> Content<'_> {
+    match parts.as_mut_slice() {
+        [] => Content::Text(""),
+        [WirePart::Known(KnownPart::Text { text })] => Content::Text(text),
+        _ => Content::Parts(parts),
+    }
+}
+
+fn call(call: &ToolCall) -> Call<'_> {
+    let (name, text) = (call.name.as_str(), call.arguments.as_str());
+    let of = match call.kind {
+        ToolKind::Function => {
+            let arguments = if text.is_empty() { "{}" } else { text };
+            CallOf::Function { function: FunctionCall { name, arguments } }
+        }
+        ToolKind::Custom => CallOf::Custom { custom: CustomCall { name, input: text } },
+    };
+    Call { id: &call.id, of }
+}
+
+fn data_url(media: &Media, data: &str) -> String {
+    let mime = media.mime_type.as_deref().unwrap_or("application/octet-stream");
+    format!("data:{mime};base64,{data}")
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::Developer => "developer",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    }
+}

@@ -1,0 +1,118 @@
+//! One `chat.completion.chunk` after another, written by hand: the head is the same in each.
+
+use adapters_canonical::chat::FinishReason;
+use adapters_canonical::failure::Failure;
+use adapters_canonical::usage::Usage as Tokens;
+
+use super::error::Words;
+use crate::wire::usage::Usage;
+use crate::wire::write;
+
+/// Writes the chunks of one stream.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    /// From `data: ` up to and including `"choices":[`.
+    head: Vec<u8>,
+    /// From `]` on.
+    tail: &'static [u8],
+}
+
+/// How the cause of a broken stream is told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StreamErrors {
+    /// In a field `gateway_error` that no SDK raises on: the stream looks like a normal end.
+    #[default]
+    Graceful,
+    /// In a top-level `error` as well: official SDKs raise an exception.
+    Explicit,
+}
+
+impl Chunks {
+    /// `usage_follows`: whether the usage comes in a chunk of its own, which all others announce
+    /// with `"usage":null`.
+    pub(crate) fn new(id: &str, model: &str, created: u64, usage_follows: bool) -> Self {
+        let mut head = br#"data: {"id":"#.to_vec();
+        write::json(&mut head, id);
+        head.extend_from_slice(br#","object":"chat.completion.chunk","created":"#);
+        write::json(&mut head, &created);
+        head.extend_from_slice(br#","model":"#);
+        write::json(&mut head, model);
+        head.extend_from_slice(br#","choices":["#);
+        let tail: &[u8] = if usage_follows { b"],\"usage\":null}\n\n" } else { b"]}\n\n" };
+        Self { head, tail }
+    }
+
+    /// Writes a chunk of one choice; `delta` appends the members of its `delta`.
+    pub(crate) fn delta(&self, out: &mut Vec<u8>, choice: u32, delta: impl FnOnce(&mut Vec<u8>)) {
+        self.open(out, choice);
+        delta(out);
+        out.extend_from_slice(br#"},"logprobs":null,"finish_reason":null}"#);
+        out.extend_from_slice(self.tail);
+    }
+
+    /// Writes the chunk that ends a choice.
+    pub(crate) fn finish(&self, out: &mut Vec<u8>, choice: u32, reason: FinishReason) {
+        self.end(out, choice, reason);
+        out.extend_from_slice(self.tail);
+    }
+
+    /// Writes the chunk that ends a choice because the stream broke off.
+    pub(crate) fn broken(
+        &self,
+        out: &mut Vec<u8>,
+        choice: u32,
+        (failure, request_id): (&Failure, &str),
+        errors: StreamErrors,
+    ) {
+        let words = Words::of(failure);
+        self.end(out, choice, FinishReason::Error);
+        out.extend_from_slice(br#"],"gateway_error":"#);
+        write::json(out, &words.written(request_id));
+        match errors {
+            StreamErrors::Graceful => {}
+            StreamErrors::Explicit => {
+                out.extend_from_slice(br#","error":"#);
+                write::json(out, &words.written(request_id));
+            }
+        }
+        out.extend_from_slice(self.tail.strip_prefix(b"]").unwrap_or(self.tail));
+    }
+
+    /// Writes the chunk that carries the usage and nothing else.
+    pub(crate) fn usage(&self, out: &mut Vec<u8>, tokens: &Tokens) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#"],"usage":"#);
+        write::json(out, &Usage::from(tokens));
+        out.extend_from_slice(b"}\n\n");
+    }
+
+    fn open(&self, out: &mut Vec<u8>, choice: u32) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(br#"{"index":"#);
+        write::json(out, &choice);
+        out.extend_from_slice(br#","delta":{"#);
+    }
+
+    fn end(&self, out: &mut Vec<u8>, choice: u32, reason: FinishReason) {
+        self.open(out, choice);
+        out.extend_from_slice(br#"},"logprobs":null,"finish_reason":"#);
+        write::json(out, finish_word(reason));
+        out.push(b'}');
+    }
+}
+
+/// Writes what ends every stream.
+pub(crate) fn done(out: &mut Vec<u8>) {
+    adapters_sse::encode::data(out, b"[DONE]");
+}
+
+/// Our word for it. `error` is none of OpenAI's; no SDK raises on it.
+pub(crate) fn finish_word(reason: FinishReason) -> &'static str {
+    match reason {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+        FinishReason::ToolCalls => "tool_calls",
+        FinishReason::ContentFilter => "content_filter",
+        FinishReason::Error => "error",
+    }
+}

@@ -1,0 +1,322 @@
+//! The few facts that decide where a request goes, read in one pass without building the rest.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use adapters_canonical::loss::DecodeError;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::wire::read;
+use crate::wire::string::Str;
+
+/// What the gateway must know of a request before it knows which dialect answers it. Holding one
+/// proves that the body is a JSON object and names exactly one model.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Envelope<'a> {
+    /// The model as the client named it; not empty.
+    pub model: Cow<'a, str>,
+    /// Where its JSON string stands in the body, quotes included.
+    pub model_span: Range<usize>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// Whether a streamed answer is to end with the usage.
+    pub include_usage: bool,
+    /// Where the value of `stream_options` stands in the body, be it an object or `null`.
+    pub stream_options: Option<Range<usize>>,
+    /// `user`.
+    pub user: Option<Cow<'a, str>>,
+    /// `prompt_cache_key`.
+    pub prompt_cache_key: Option<Cow<'a, str>>,
+    /// `safety_identifier`.
+    pub safety_identifier: Option<Cow<'a, str>>,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads the whole body once: its syntax is checked throughout, its shape only where it is
+    /// used here. None of the members read may be there twice, lest the provider obey the other
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
+    pub fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let json = read::text(body)?;
+        let members: Members<'a> = parse(json)?;
+        if let Some(twice) = members.twice {
+            return Err(DecodeError::shape(twice, "is there twice"));
+        }
+        let model = members.model.ok_or_else(|| DecodeError::shape("model", "is missing"))?;
+        let options = members.stream_options;
+        Ok(Self {
+            model: model_name(model)?,
+            model_span: span(json, model, "model")?,
+            stream: flag(members.stream, "stream")?,
+            include_usage: options.map_or(Ok(false), include_usage)?,
+            stream_options: options
+                .map(|options| span(json, options, "stream_options"))
+                .transpose()?,
+            user: string(members.user, "user")?,
+            prompt_cache_key: string(members.prompt_cache_key, "prompt_cache_key")?,
+            safety_identifier: string(members.safety_identifier, "safety_identifier")?,
+        })
+    }
+
+    /// The same, free of the body's lifetime.
+    #[must_use]
+    pub fn into_owned(self) -> Envelope<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Envelope {
+            model: own(self.model),
+            model_span: self.model_span,
+            stream: self.stream,
+            include_usage: self.include_usage,
+            stream_options: self.stream_options,
+            user: self.user.map(own),
+            prompt_cache_key: self.prompt_cache_key.map(own),
+            safety_identifier: self.safety_identifier.map(own),
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
+    serde_json::from_str(json).map_err(|error| {
+        if error.is_data() { DecodeError::shape("$", "must be an object") } else { error.into() }
+    })
+}
+
+fn model_name(raw: &RawValue) -> Result<Cow<'_, str>, DecodeError> {
+    match string(Some(raw), "model")? {
+        Some(name) if name.is_empty() => Err(DecodeError::shape("model", "must not be empty")),
+        Some(name) => Ok(name),
+        None => Err(DecodeError::shape("model", "must be a string")),
+    }
+}
+
+fn string<'a>(
+    raw: Option<&'a RawValue>,
+    path: &'static str,
+) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    let Some(raw) = raw else { return Ok(None) };
+    match serde_json::from_str::<Option<Str<'a>>>(raw.get()) {
+        Ok(text) => Ok(text.map(|Str(text)| text)),
+        // A lone surrogate is no syntax error until somebody wants the string.
+        Err(_) => Err(DecodeError::shape(path, "must be a string")),
+    }
+}
+
+fn flag(raw: Option<&RawValue>, path: &'static str) -> Result<bool, DecodeError> {
+    match raw.map_or("null", RawValue::get) {
+        "true" => Ok(true),
+        "false" | "null" => Ok(false),
+        _ => Err(DecodeError::shape(path, "must be true or false")),
+    }
+}
+
+fn include_usage(options: &RawValue) -> Result<bool, DecodeError> {
+    const PATH: &str = "stream_options.include_usage";
+    if options.get() == "null" {
+        return Ok(false);
+    }
+    let options: Options<'_> = serde_json::from_str(options.get())
+        .map_err(|_| DecodeError::shape("stream_options", "must be an object"))?;
+    if options.twice {
+        return Err(DecodeError::shape(PATH, "is there twice"));
+    }
+    flag(options.include_usage, PATH)
+}
+
+fn span(json: &str, part: &RawValue, path: &'static str) -> Result<Range<usize>, DecodeError> {
+    // The parser borrows from `json`, so this always succeeds; an error is better than a panic.
+    read::span(json, part.get()).ok_or_else(|| DecodeError::shape(path, "cannot be located"))
+}
+
+/// The members that are looked at, unread.
+#[derive(Default)]
+struct Members<'a> {
+    model: Option<&'a RawValue>,
+    stream: Option<&'a RawValue>,
+    stream_options: Option<&'a RawValue>,
+    user: Option<&'a RawValue>,
+    prompt_cache_key: Option<&'a RawValue>,
+    safety_identifier: Option<&'a RawValue>,
+    twice: Option<&'static str>,
+}
+
+impl<'a> Members<'a> {
+    fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<&'a RawValue>)> {
+        Some(match key {
+            "model" => ("model", &mut self.model),
+            "stream" => ("stream", &mut self.stream),
+            "stream_options" => ("stream_options", &mut self.stream_options),
+            "user" => ("user", &mut self.user),
+            "prompt_cache_key" => ("prompt_cache_key", &mut self.prompt_cache_key),
+            "safety_identifier" => ("safety_identifier", &mut self.safety_identifier),
+            _ => return None,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members::default();
+                while let Some(key) = map.next_key::<Str<'de>>()? {
+                    let Some((name, slot)) = members.slot(&key) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    if slot.replace(map.next_value()?).is_some() {
+                        members.twice = members.twice.or(Some(name));
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        from.deserialize_map(Object)
+    }
+}
+
+/// `stream_options`, unread.
+#[derive(Default)]
+pub(crate) struct Options<'a> {
+    pub(crate) include_usage: Option<&'a RawValue>,
+    twice: bool,
+    /// Whether there is any member at all.
+    pub(crate) any: bool,
+}
+
+impl<'de> Deserialize<'de> for Options<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Options<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Options<'de>, A::Error> {
+                let mut options = Options::default();
+                while let Some(key) = map.next_key::<Str<'de>>()? {
+                    options.any = true;
+                    if &*key == "include_usage" {
+                        options.twice |= options.include_usage.replace(map.next_value()?).is_some();
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(options)
+            }
+        }
+
+        from.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_facts_are_found_wherever_they_stand() {
+        let body = br#"{"messages":[{"model":"x"}], "stream" :true,"model" : "a/b", "user":"u",
+            "stream_options":{"include_usage":true}}"#;
+        let envelope = Envelope::read(body).unwrap();
+        assert_eq!(envelope.model, "a/b");
+        assert_eq!(&body[envelope.model_span.clone()], br#""a/b""#);
+        assert_eq!((envelope.stream, envelope.include_usage), (true, true));
+        assert_eq!(&body[envelope.stream_options.clone().unwrap()], br#"{"include_usage":true}"#);
+        assert_eq!(envelope.user.as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn escapes_are_undone_and_the_span_still_covers_the_raw_string() {
+        let body = br#"{"model":"gpt\u002d4"}"#;
+        let envelope = Envelope::read(body).unwrap();
+        assert_eq!((&*envelope.model, envelope.model_span), ("gpt-4", 9..21));
+    }
+
+    #[track_caller]
+    fn refused(body: &[u8], path: &str, reason: &str) {
+        assert_eq!(Envelope::read(body), Err(DecodeError::shape(path, reason)));
+    }
+
+    #[test]
+    fn a_second_model_cannot_be_smuggled_in() {
+        refused(br#"{"model":"a","model":"b"}"#, "model", "is there twice");
+        refused(br#"{"model":"a","mod\u0065l":"b"}"#, "model", "is there twice");
+        refused(br#"{"model":"a","stream":true,"stream":false}"#, "stream", "is there twice");
+        refused(
+            br#"{"model":"a","stream_options":{"include_usage":true,"include_usage":false}}"#,
+            "stream_options.include_usage",
+            "is there twice",
+        );
+    }
+
+    #[test]
+    fn a_wrong_shape_is_named_by_its_path() {
+        refused(b"[]", "$", "must be an object");
+        refused(b"\"model\"", "$", "must be an object");
+        refused(b"{}", "model", "is missing");
+        refused(br#"{"model":null}"#, "model", "must be a string");
+        refused(br#"{"model":7}"#, "model", "must be a string");
+        refused(br#"{"model":""}"#, "model", "must not be empty");
+        refused(br#"{"model":"\ud800"}"#, "model", "must be a string");
+        refused(br#"{"model":"a","stream":"yes"}"#, "stream", "must be true or false");
+        refused(br#"{"model":"a","stream_options":[]}"#, "stream_options", "must be an object");
+        refused(
+            br#"{"model":"a","stream_options":{"include_usage":1}}"#,
+            "stream_options.include_usage",
+            "must be true or false",
+        );
+        refused(br#"{"model":"a","user":[]}"#, "user", "must be a string");
+    }
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let envelope =
+            Envelope::read(br#"{"model":"a","stream":null,"stream_options":null,"user":null}"#)
+                .unwrap();
+        assert_eq!((envelope.stream, envelope.include_usage, envelope.user), (false, false, None));
+    }
+
+    #[track_caller]
+    fn broken(body: &[u8], line: usize, column: usize) {
+        match Envelope::read(body) {
+            Err(DecodeError::Syntax { line: l, column: c, .. }) => {
+                assert_eq!((l, c), (line, column));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn broken_json_is_located_even_where_nobody_looks() {
+        broken(b"{\"model\":\"a\",\n \"messages\":[1,]}", 2, 16);
+        broken(b"{\"model\":\"a\"} x", 1, 15);
+        broken(b"{\"model\":\"a\"", 1, 12);
+        broken(b"{\"x\":\"a\tb\",\"model\":\"a\"}", 1, 7);
+        broken(b"", 1, 0);
+        broken(b"{\"model\":\n\"\xFF\"}", 2, 2);
+    }
+
+    #[test]
+    fn deep_nesting_is_no_danger() {
+        let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+        let body = format!(r#"{{"messages":{deep},"model":"a"}}"#);
+        assert_eq!(Envelope::read(body.as_bytes()).unwrap().model, "a");
+    }
+}

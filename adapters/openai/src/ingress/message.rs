@@ -1,0 +1,250 @@
+//! Messages and what they contain.
+
+mod part;
+
+use adapters_canonical::chat::{
+    CacheBreakpoint, Message, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
+};
+use adapters_canonical::loss::{DecodeError, Loss};
+
+use super::request::{expected, missing};
+use crate::wire::content::{CacheControl, Content};
+use crate::wire::content::{FunctionCall, ReasoningDetail, ToolCall as WireCall};
+use crate::wire::request as wire;
+use crate::wire::string::Object;
+pub(crate) use part::located;
+use part::{Reader, Unread};
+
+/// Reads all messages. `body` is the whole request, for parts that are kept byte for byte.
+pub(super) fn messages(
+    messages: Vec<Object<wire::Message<'_>>>,
+    body: &[u8],
+    losses: &mut Vec<Loss>,
+) -> Result<Vec<Message>, DecodeError> {
+    if messages.is_empty() {
+        return Err(DecodeError::shape("messages", "must not be empty"));
+    }
+    let mut turns = Turns { unread: Unread::new(body), losses, legacy_call: None };
+    let read = |(index, Object(message))| turns.read(index, message);
+    messages.into_iter().enumerate().map(read).collect()
+}
+
+/// What is remembered from message to message.
+struct Turns<'a> {
+    unread: Unread<'a>,
+    losses: &'a mut Vec<Loss>,
+    /// The id given to the last legacy function call, which the next result answers.
+    legacy_call: Option<String>,
+}
+
+impl Turns<'_> {
+    fn read(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
+        match &*wire.role {
+            "system" => self.spoken(index, Role::System, wire),
+            "developer" => self.spoken(index, Role::Developer, wire),
+            "user" => self.spoken(index, Role::User, wire),
+            "assistant" => self.assistant(index, wire),
+            "tool" => self.tool(index, wire),
+            "function" => self.function(index, wire),
+            _ => Err(expected(
+                format!("messages[{index}].role"),
+                &["system", "developer", "user", "assistant", "tool", "function"],
+            )),
+        }
+    }
+
+    fn spoken(
+        &mut self,
+        index: usize,
+        role: Role,
+        wire: wire::Message<'_>,
+    ) -> Result<Message, DecodeError> {
+        let mut parts = self.required_content(index, wire.content)?;
+        cache_last(&mut parts, wire.cache_control);
+        Ok(Message { role, parts, name: wire.name })
+    }
+
+    fn assistant(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
+        let words = wire.reasoning_content.or(wire.reasoning);
+        let mut parts = self.thoughts(index, words, wire.reasoning_details);
+        parts.extend(self.content(index, wire.content)?);
+        parts.extend(wire.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
+        cache_last(&mut parts, wire.cache_control);
+        for (at, Object(call)) in wire.tool_calls.into_iter().flatten().enumerate() {
+            let path = || format!("messages[{index}].tool_calls[{at}]");
+            parts.push(Part::ToolCall(tool_call(call, &path)?));
+        }
+        if let Some(call) = wire.function_call {
+            parts.push(Part::ToolCall(self.legacy_call(index, call)?));
+        }
+        if wire.audio.is_some() {
+            let reason = "an earlier answer in sound exists only with its provider";
+            self.losses.push(Loss::dropped(format!("messages[{index}].audio"), reason));
+        }
+        Ok(Message { role: Role::Assistant, parts, name: wire.name })
+    }
+
+    fn tool(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
+        let path = || format!("messages[{index}].tool_call_id");
+        let call_id = not_empty(wire.tool_call_id, &path)?;
+        self.result(index, call_id, wire.content, wire.cache_control)
+    }
+
+    fn function(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
+        let path = || format!("messages[{index}].name");
+        let name = not_empty(wire.name, &path)?;
+        // A result that nothing called for is the provider's to refuse.
+        let call_id = self.legacy_call.take().unwrap_or(name);
+        self.result(index, call_id, wire.content, wire.cache_control)
+    }
+
+    fn result(
+        &mut self,
+        index: usize,
+        call_id: String,
+        content: Option<Content<'_>>,
+        cache: Option<CacheControl>,
+    ) -> Result<Message, DecodeError> {
+        let parts = self.required_content(index, content)?;
+        let cache = cache.map(breakpoint);
+        let result = ToolResult { call_id, parts, is_error: None, cache };
+        Ok(Message { role: Role::Tool, parts: vec![Part::ToolResult(result)], name: None })
+    }
+
+    /// Legacy calls have no id, and legacy results name only the function.
+    fn legacy_call(&mut self, index: usize, call: FunctionCall) -> Result<ToolCall, DecodeError> {
+        let id = format!("call_function_{index}");
+        self.legacy_call = Some(id.clone());
+        let path = || format!("messages[{index}].function_call.name");
+        Ok(ToolCall {
+            id,
+            name: not_empty(call.name, &path)?,
+            arguments: call.arguments.unwrap_or_default(),
+            kind: ToolKind::Function,
+            signature: None,
+        })
+    }
+
+    fn required_content(
+        &mut self,
+        index: usize,
+        content: Option<Content<'_>>,
+    ) -> Result<Vec<Part>, DecodeError> {
+        if content.is_none() {
+            return Err(missing(format!("messages[{index}].content")));
+        }
+        self.content(index, content)
+    }
+
+    fn content(
+        &mut self,
+        index: usize,
+        content: Option<Content<'_>>,
+    ) -> Result<Vec<Part>, DecodeError> {
+        match content {
+            None => Ok(Vec::new()),
+            Some(Content::Text(text)) if text.is_empty() => Ok(Vec::new()),
+            Some(Content::Text(text)) => Ok(vec![Part::Text(Text::from(text))]),
+            Some(Content::Parts(parts)) => parts
+                .into_iter()
+                .enumerate()
+                .map(|(at, part)| {
+                    let (unread, losses) = (&mut self.unread, &mut *self.losses);
+                    Reader { unread, losses, message: index, part: at }.read(part)
+                })
+                .collect(),
+        }
+    }
+
+    /// The thoughts a client sends back. Where it sends both forms they say the same, and only
+    /// the details carry the seals (field 32).
+    fn thoughts(
+        &mut self,
+        index: usize,
+        words: Option<String>,
+        details: Option<Vec<ReasoningDetail<'_>>>,
+    ) -> Vec<Part> {
+        let mut thoughts = Vec::new();
+        for (at, detail) in details.into_iter().flatten().enumerate() {
+            match &*detail.kind {
+                "reasoning.text" => thoughts.push(Thought {
+                    text: detail.text.unwrap_or_default(),
+                    signature: detail.signature.filter(|seal| !seal.is_empty()),
+                    redacted: None,
+                }),
+                "reasoning.encrypted" => {
+                    let redacted = detail.data;
+                    thoughts.push(Thought { redacted, ..Thought::default() });
+                }
+                "reasoning.summary" => {
+                    let text = detail.summary.unwrap_or_default();
+                    thoughts.push(Thought { text, ..Thought::default() });
+                }
+                _ => {
+                    let path = format!("messages[{index}].reasoning_details[{at}]");
+                    self.losses.push(Loss::dropped(path, "not a known kind of thought"));
+                }
+            }
+        }
+        let words = words.unwrap_or_default();
+        match thoughts.as_mut_slice() {
+            [] if words.is_empty() => {}
+            [] => thoughts.push(Thought { text: words, ..Thought::default() }),
+            // A client that keeps only the seal beside the words.
+            [only] if only.text.is_empty() && only.redacted.is_none() => only.text = words,
+            _ => {}
+        }
+        thoughts.into_iter().map(Part::Reasoning).collect()
+    }
+}
+
+fn tool_call(call: WireCall, path: &dyn Fn() -> String) -> Result<ToolCall, DecodeError> {
+    let id = not_empty(call.id, &|| format!("{}.id", path()))?;
+    let signature = call.extra_content.and_then(|extra| extra.signature());
+    let (name, arguments, kind) = match (call.function, call.custom) {
+        (Some(function), _) => (
+            not_empty(function.name, &|| format!("{}.function.name", path()))?,
+            function.arguments,
+            ToolKind::Function,
+        ),
+        (None, Some(custom)) => (
+            not_empty(custom.name, &|| format!("{}.custom.name", path()))?,
+            custom.input,
+            ToolKind::Custom,
+        ),
+        (None, None) => return Err(missing(format!("{}.function", path()))),
+    };
+    Ok(ToolCall { id, name, arguments: arguments.unwrap_or_default(), kind, signature })
+}
+
+fn not_empty(value: Option<String>, path: &dyn Fn() -> String) -> Result<String, DecodeError> {
+    match value {
+        None => Err(missing(path())),
+        Some(text) if text.is_empty() => Err(DecodeError::shape(path(), "must not be empty")),
+        Some(text) => Ok(text),
+    }
+}
+
+fn breakpoint(control: CacheControl) -> CacheBreakpoint {
+    CacheBreakpoint { ttl: control.ttl }
+}
+
+/// `cache_control` on a message ends the cached prefix after its last part.
+fn cache_last(parts: &mut [Part], control: Option<CacheControl>) {
+    let Some(control) = control else { return };
+    let slot = match parts.last_mut() {
+        Some(Part::Text(text)) => &mut text.cache,
+        Some(Part::Image(it) | Part::Audio(it) | Part::Video(it) | Part::Document(it)) => {
+            &mut it.cache
+        }
+        Some(
+            Part::Reasoning(_)
+            | Part::Refusal(_)
+            | Part::ToolCall(_)
+            | Part::ToolResult(_)
+            | Part::Opaque(_),
+        )
+        | None => return,
+    };
+    slot.get_or_insert_with(|| breakpoint(control));
+}

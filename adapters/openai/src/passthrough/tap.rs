@@ -1,0 +1,309 @@
+//! A stream that passes unchanged, and what is learned of it on the way.
+
+use std::borrow::Cow;
+
+use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::failure::{Failure, UpstreamError};
+use adapters_canonical::loss::DecodeError;
+use adapters_canonical::usage::Usage as Tokens;
+use adapters_sse::{Decoder, Frame};
+
+use super::peek::{Member, Peek};
+use crate::egress::stream_error;
+use crate::ingress::{Chunks, StreamErrors, completion_id, done};
+use crate::wire::answer::seconds;
+use crate::wire::usage::Usage;
+
+/// Passes an OpenAI stream on to an OpenAI client, frame by frame and byte for byte.
+///
+/// | frame                                     | what becomes of it                              |
+/// |-------------------------------------------|-------------------------------------------------|
+/// | chunk, comment, anything without `data`   | passes                                          |
+/// | chunk with `usage` that we asked for      | passes without that member                      |
+/// | the chunk of the usage that we asked for  | is left out                                     |
+/// | `data` that is not a JSON object          | is left out and counted                         |
+/// | error                                     | is left out, and so is everything that follows  |
+/// | incomplete                                | is held until it is complete, or else forgotten |
+///
+/// Every chunk is looked into once, since one that is not JSON makes official SDKs raise; nothing
+/// is built of it. After an error the caller either tries elsewhere, if
+/// [`saw_content`](Self::saw_content) allows, or ends the stream with [`fail`](Self::fail).
+#[derive(Debug)]
+pub struct StreamTap {
+    frames: Decoder,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+struct Seen {
+    context: AnswerContext,
+    errors: StreamErrors,
+    usage_injected: bool,
+    id: String,
+    model: String,
+    created: Option<u64>,
+    /// Index, and whether it has ended.
+    choices: Vec<(u32, bool)>,
+    content: bool,
+    usage: Option<Tokens>,
+    usage_passed: bool,
+    error: Option<UpstreamError>,
+    malformed: u64,
+    done: bool,
+    ended: bool,
+}
+
+impl StreamTap {
+    /// A tap for one answer. `usage_injected` if the request got its wish for the usage from
+    /// [`rewrite_request`](super::rewrite_request) and not from the client.
+    #[must_use]
+    pub fn new(context: AnswerContext, errors: StreamErrors, usage_injected: bool) -> Self {
+        Self {
+            frames: Decoder::new(),
+            seen: Seen {
+                context,
+                errors,
+                usage_injected,
+                id: String::new(),
+                model: String::new(),
+                created: None,
+                choices: Vec::new(),
+                content: false,
+                usage: None,
+                usage_passed: false,
+                error: None,
+                malformed: 0,
+                done: false,
+                ended: false,
+            },
+        }
+    }
+
+    /// Takes the provider's next bytes and appends what the client gets to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Framing`] if one frame outgrows all bounds; what was complete before it is
+    /// in `out`.
+    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let pushed = self.frames.push(chunk);
+        while let Some(frame) = self.frames.next_frame() {
+            self.seen.pass(&frame, out);
+        }
+        pushed.map_err(|error| DecodeError::Framing(error.to_string()))
+    }
+
+    /// Ends a stream whose provider closed it. A missing `[DONE]` is supplied if every choice that
+    /// began has ended. Call once.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Truncated`] if the answer is not complete; the caller then ends the stream
+    /// with [`fail`](Self::fail).
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        self.frames.finish();
+        while let Some(frame) = self.frames.next_frame() {
+            if !frame.data.is_empty() {
+                let before = out.len();
+                self.seen.pass(&frame, out);
+                if out.len() > before {
+                    out.extend_from_slice(b"\n\n");
+                }
+            }
+        }
+        if self.seen.error.is_some() || !self.is_complete() {
+            return Err(DecodeError::Truncated);
+        }
+        if !std::mem::replace(&mut self.seen.ended, true) && !self.seen.done {
+            done(out);
+        }
+        Ok(())
+    }
+
+    /// Ends a stream that broke off, in the form of
+    /// [`ChatStreamEncoder::fail`](adapters_canonical::dialect::StreamEncoder::fail), under the
+    /// stream's own id. Choices that had ended keep their end. Call once, last.
+    pub fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+        self.seen.fail(failure, out);
+    }
+
+    /// What it cost so far.
+    #[must_use]
+    pub fn usage(&self) -> Option<&Tokens> {
+        self.seen.usage.as_ref()
+    }
+
+    /// Whether the client has been sent any of the answer itself: from then on there is no other
+    /// attempt.
+    #[must_use]
+    pub fn saw_content(&self) -> bool {
+        self.seen.content
+    }
+
+    /// Whether the provider said `[DONE]`.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.seen.done
+    }
+
+    /// Whether the answer is complete: the provider said so, or every choice that began has ended.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let choices = &self.seen.choices;
+        self.seen.done || (!choices.is_empty() && choices.iter().all(|(_, ended)| *ended))
+    }
+
+    /// The error the provider reported inside the stream.
+    #[must_use]
+    pub fn error(&self) -> Option<&UpstreamError> {
+        self.seen.error.as_ref()
+    }
+
+    /// The provider's name for this answer; empty until it gives one.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.seen.id
+    }
+
+    /// The model that answers, in the provider's words; empty until it says so.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.seen.model
+    }
+
+    /// How many frames were left out because they could not be read.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.seen.malformed
+    }
+}
+
+impl Seen {
+    fn pass(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) {
+        if self.error.is_some() || self.ended {
+            return;
+        }
+        let data = frame.data.trim_ascii();
+        if data.is_empty() {
+            out.extend_from_slice(frame.raw);
+        } else if data == b"[DONE]" {
+            self.done = true;
+            out.extend_from_slice(frame.raw);
+        } else {
+            self.chunk(frame, out);
+        }
+    }
+
+    fn chunk(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) {
+        let Ok(json) = std::str::from_utf8(&frame.data) else {
+            self.malformed += 1;
+            return;
+        };
+        let peek = match Peek::read(json) {
+            Ok(peek) => peek,
+            // JSON of another shape is the client's to judge, if at least it is an object.
+            Err(error) if error.is_data() && json.trim_start().starts_with('{') => Peek::default(),
+            Err(_) => {
+                self.malformed += 1;
+                return;
+            }
+        };
+        let named = frame.event == Some("error");
+        if named || peek.error.is_some() {
+            self.error = stream_error(json, named);
+        }
+        self.learn(&peek);
+        if self.error.is_none() {
+            self.pass_chunk(frame, json, &peek, out);
+        }
+    }
+
+    fn learn(&mut self, peek: &Peek<'_>) {
+        if let Some(id) = peek.id.as_ref().filter(|id| self.id.is_empty() && !id.is_empty()) {
+            self.id = (**id).to_owned();
+        }
+        let model = peek.model.as_ref().filter(|it| self.model.is_empty() && !it.is_empty());
+        if let Some(model) = model {
+            self.model = (**model).to_owned();
+        }
+        self.created = self.created.or(seconds(peek.created));
+        for choice in &peek.choices {
+            let ended = choice.finish_reason.0;
+            match self.choices.iter_mut().find(|(index, _)| *index == choice.index) {
+                Some((_, before)) => *before |= ended,
+                None => self.choices.push((choice.index, ended)),
+            }
+            self.content |= choice.delta.0;
+        }
+        if let Some(usage) = &peek.usage
+            && let Ok(Some(usage)) = serde_json::from_str::<Option<Usage>>(usage.value.get())
+        {
+            self.usage.get_or_insert_default().update(&usage.into());
+        }
+    }
+
+    fn pass_chunk(&mut self, frame: &Frame<'_>, json: &str, peek: &Peek<'_>, out: &mut Vec<u8>) {
+        let Some(usage) = &peek.usage else {
+            out.extend_from_slice(frame.raw);
+            return;
+        };
+        let says = usage.value.get() != "null";
+        if !self.usage_injected {
+            self.usage_passed |= says;
+            out.extend_from_slice(frame.raw);
+        } else if !(says && peek.choices.is_empty()) {
+            without(frame, json, usage, out);
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.ended, true) || self.done {
+            return;
+        }
+        let context = &self.context;
+        let id = completion_id(&self.id, &context.request_id);
+        let model = if self.model.is_empty() { &context.model } else { &self.model };
+        let created = self.created.unwrap_or(context.created);
+        let chunks = Chunks::new(&id, model, created, context.include_usage);
+        if self.choices.is_empty() {
+            self.choices.push((0, false));
+        }
+        for (choice, _) in self.choices.iter().filter(|(_, ended)| !ended) {
+            chunks.broken(out, *choice, (failure, &context.request_id), self.errors);
+        }
+        if context.include_usage
+            && !self.usage_passed
+            && let Some(usage) = &self.usage
+        {
+            chunks.usage(out, usage);
+        }
+        done(out);
+    }
+}
+
+/// Appends the frame without one member of its chunk.
+fn without(frame: &Frame<'_>, json: &str, member: &Member<'_>, out: &mut Vec<u8>) {
+    let raw = frame.raw;
+    let Some(cut) = member.with_comma(json) else {
+        out.extend_from_slice(raw);
+        return;
+    };
+    match &frame.data {
+        // One `data` line: cut out of the frame's own bytes.
+        Cow::Borrowed(data) => {
+            let offset = (data.as_ptr() as usize).saturating_sub(raw.as_ptr() as usize);
+            out.extend_from_slice(raw.get(..offset + cut.start).unwrap_or_default());
+            out.extend_from_slice(raw.get(offset + cut.end..).unwrap_or_default());
+        }
+        // Several: the chunk is written line by line again.
+        Cow::Owned(_) => {
+            let kept = [json.get(..cut.start), json.get(cut.end..)].map(Option::unwrap_or_default);
+            for line in kept.concat().lines() {
+                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(line.as_bytes());
+                out.push(b'\n');
+            }
+            out.push(b'\n');
+        }
+    }
+}

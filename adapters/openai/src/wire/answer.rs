@@ -1,0 +1,70 @@
+//! A chat completion, whole or in chunks.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::content::{Content, FunctionCall, ReasoningDetail, ToolCall};
+use super::error::Said;
+use super::string::Str;
+use super::usage::Usage;
+
+/// A `chat.completion` or a `chat.completion.chunk`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer<'a> {
+    #[serde(borrow)]
+    pub(crate) id: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) model: Option<Str<'a>>,
+    /// A float with some providers.
+    pub(crate) created: Option<f64>,
+    #[serde(borrow)]
+    pub(crate) choices: Option<Vec<Choice<'a>>>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) service_tier: Option<String>,
+    #[serde(default)]
+    pub(crate) error: Said,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Choice<'a> {
+    pub(crate) index: Option<u32>,
+    /// Of a whole answer.
+    #[serde(borrow)]
+    pub(crate) message: Option<Message<'a>>,
+    /// Of a chunk.
+    #[serde(borrow)]
+    pub(crate) delta: Option<Message<'a>>,
+    #[serde(borrow)]
+    pub(crate) finish_reason: Option<Str<'a>>,
+}
+
+/// A message, or the next piece of one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Message<'a> {
+    #[serde(borrow)]
+    pub(crate) content: Option<Content<'a>>,
+    pub(crate) refusal: Option<String>,
+    pub(crate) reasoning_content: Option<String>,
+    pub(crate) reasoning: Option<String>,
+    #[serde(borrow)]
+    pub(crate) reasoning_details: Option<Vec<ReasoningDetail<'a>>>,
+    pub(crate) tool_calls: Option<Vec<ToolCall>>,
+    pub(crate) function_call: Option<FunctionCall>,
+    /// OpenRouter's form for pictures the model drew.
+    #[serde(borrow)]
+    pub(crate) images: Option<Vec<super::content::Part<'a>>>,
+    pub(crate) audio: Option<Audio>,
+    pub(crate) annotations: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Audio {
+    pub(crate) data: Option<String>,
+    pub(crate) transcript: Option<String>,
+}
+
+/// `created` as seconds, if it says anything.
+pub(crate) fn seconds(created: Option<f64>) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    created.map(|at| at as u64).filter(|at| *at > 0)
+}
