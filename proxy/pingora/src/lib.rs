@@ -1,1 +1,34 @@
-//! Placeholder.
+//! Runs the pure decisions inside Pingora's phases: the only crate that knows Pingora's proxy.
+//!
+//! | module            | answers                                                          |
+//! |-------------------|------------------------------------------------------------------|
+//! | `gateway`         | what happens in which phase?                                     |
+//! | `ctx`             | what do the phases of one request tell each other?               |
+//! | `buffered`        | how does a body of any size get to every attempt?                |
+//! | `chat`            | who asks for what, and how does an attempt say it?               |
+//! | `answer`          | how does an answer get from the upstream's bytes to the client's? |
+//! | `head`            | which headers travel?                                            |
+//! | `cause`           | whose fault is an error?                                         |
+//! | `upstream`, `dns` | where is a provider, and how is it reached?                      |
+//! | `snapshot`        | which configuration does this request live under?                |
+//! | `mock_upstream`   | what answers when there is no provider?                          |
+
+mod access;
+mod answer;
+mod body;
+mod buffered;
+mod cause;
+mod chat;
+mod clock;
+mod ctx;
+mod dns;
+mod gateway;
+mod head;
+mod local;
+mod mock_upstream;
+mod reply;
+mod snapshot;
+mod upstream;
+
+pub use ctx::Ctx;
+pub use gateway::Gateway;

@@ -181,6 +181,12 @@ impl Metrics {
         InFlight { in_flight: self.in_flight.clone(), unlogged: Some(self.unlogged.clone()) }
     }
 
+    /// How many requests are being served.
+    #[must_use]
+    pub fn in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
     /// A request was answered with `status`, 499 if the client was gone.
     pub fn request(&self, chat: &Chat<'_>, status: u16, took: Duration) {
         let mut digits = [0_u8; 5];

@@ -1,0 +1,195 @@
+//! Serving: builds every part and joins them.
+
+use std::error::Error;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use conf_load::{LoadError, Loaded, Source, Watcher};
+use conf_schema::plan::Plan;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{Server, ShutdownWatch};
+use pingora::services::background::{BackgroundService, background_service};
+use pingora_proxy::http_proxy_service_with_name;
+use proxy_admin::Admin;
+use proxy_pingora::Gateway;
+use proxy_telemetry::Metrics;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Configuration;
+use crate::logging::{self, LogFormat};
+use crate::shutdown;
+
+/// How often one request may be tried. Room for every account; the gateway decides.
+const MOST_TRIES: usize = 16;
+
+/// Serves until told to stop.
+pub(crate) fn run(arguments: &Configuration, format: LogFormat) -> ExitCode {
+    let logs = logging::start(format);
+    let status = match prepare(arguments) {
+        Ok(server) => {
+            server.run(pingora::server::RunArgs::default());
+            ExitCode::SUCCESS
+        }
+        Err(NotStarted) => ExitCode::FAILURE,
+    };
+    drop(logs);
+    status
+}
+
+/// It could not start, and has said why.
+struct NotStarted;
+
+fn prepare(arguments: &Configuration) -> Result<Server, NotStarted> {
+    let Loaded { plan, source, name, .. } = load(arguments)?;
+    tracing::info!("configuration: {name}");
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| {
+        tracing::error!(%error, "the metrics are described wrongly");
+        NotStarted
+    })?);
+    metrics.config_loaded(true, now());
+    let admin = bind(plan.admin.address)?;
+    for listener in &plan.listeners {
+        // Pingora binds later and panics if it cannot; this says so in time.
+        drop(bind(listener.address)?);
+    }
+    let addresses: Vec<SocketAddr> = plan.listeners.iter().map(|l| l.address).collect();
+    let plan = Arc::new(ArcSwap::new(plan));
+    let watcher = source.map(|source| watch(source, &plan, &metrics)).transpose()?;
+    let server = assemble(plan, watcher, metrics, admin, &addresses);
+    for address in addresses {
+        tracing::info!("listening on http://{address}");
+    }
+    Ok(server)
+}
+
+fn load(arguments: &Configuration) -> Result<Loaded, NotStarted> {
+    let loaded = arguments.load().map_err(|error| {
+        match &error {
+            LoadError::Invalid { name, problems } => {
+                for problem in problems {
+                    tracing::error!("{}", problem.display(name));
+                }
+            }
+            other => tracing::error!(cause = other.source(), "{other}"),
+        }
+        NotStarted
+    })?;
+    loaded.log_warnings();
+    Ok(loaded)
+}
+
+fn watch(
+    source: Source,
+    plan: &Arc<ArcSwap<Plan>>,
+    metrics: &Arc<Metrics>,
+) -> Result<Watcher, NotStarted> {
+    let observed = Arc::clone(metrics);
+    let observer = move |taken| observed.config_reloaded(taken, now());
+    Watcher::spawn(source, Arc::clone(plan), observer).map_err(|error| {
+        tracing::error!(%error, "the configuration cannot be watched");
+        NotStarted
+    })
+}
+
+fn assemble(
+    plan: Arc<ArcSwap<Plan>>,
+    watcher: Option<Watcher>,
+    metrics: Arc<Metrics>,
+    admin: TcpListener,
+    addresses: &[SocketAddr],
+) -> Server {
+    let mut server = Server::new_with_opt_and_conf(None, server_conf());
+    server.bootstrap();
+    let ready = Arc::new(AtomicBool::new(false));
+    shutdown::leave_early(&server, Arc::clone(&metrics), Arc::clone(&ready));
+
+    let gateway = Gateway::new(plan, Arc::clone(&metrics));
+    let mut proxy = http_proxy_service_with_name(&server.configuration, gateway, "proxy");
+    for address in addresses {
+        proxy.add_tcp(&address.to_string());
+    }
+    server.add_service(proxy);
+
+    let admin = AdminService { admin: Admin::new(metrics, ready), listener: admin };
+    let mut admin = background_service("admin", admin);
+    admin.threads = Some(1);
+    server.add_service(admin);
+
+    if let Some(watcher) = watcher {
+        let mut reload = background_service("reload", ReloadService { watcher });
+        reload.threads = Some(1);
+        server.add_service(reload);
+    }
+    server
+}
+
+fn server_conf() -> ServerConf {
+    ServerConf {
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        max_retries: MOST_TRIES,
+        grace_period_seconds: Some(shutdown::GRACE.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, NotStarted> {
+    TcpListener::bind(address).map_err(|error| {
+        tracing::error!(%address, %error, "cannot listen");
+        NotStarted
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock of the binary")]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+struct AdminService {
+    admin: Admin,
+    listener: TcpListener,
+}
+
+#[async_trait]
+impl BackgroundService for AdminService {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let listener = match self.listener.try_clone() {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "the admin listener is gone"),
+        };
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!("metrics and health on http://{address}");
+        }
+        let stop = async move { drop(shutdown.changed().await) };
+        if let Err(error) = self.admin.clone().serve(listener, stop).await {
+            tracing::error!(%error, "the admin listener failed");
+        }
+    }
+}
+
+/// Reloads the configuration on SIGHUP; the watcher does so when the file changes.
+struct ReloadService {
+    watcher: Watcher,
+}
+
+#[async_trait]
+impl BackgroundService for ReloadService {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let mut hangups = match signal(SignalKind::hangup()) {
+            Ok(hangups) => hangups,
+            Err(error) => return tracing::error!(%error, "SIGHUP cannot be caught"),
+        };
+        loop {
+            tokio::select! {
+                _ = shutdown.changed() => return,
+                _ = hangups.recv() => self.watcher.reload(),
+            }
+        }
+    }
+}

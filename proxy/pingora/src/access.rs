@@ -1,0 +1,61 @@
+//! One line per request: what was asked for and what became of it. No prompts, no secrets.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use adapters_canonical::failure::Failure;
+use pingora_proxy::Session;
+
+use crate::ctx::Ctx;
+
+/// Writes the line.
+pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
+    let header = session.req_header();
+    let method = header.method.as_str();
+    if ctx.route == "/healthz" || ctx.route == "/readyz" {
+        tracing::debug!(target: "penstock::access", request_id = ctx.request_id, method, route = ctx.route, status);
+        return;
+    }
+    let labels = ctx.labels();
+    let chat = ctx.chat.as_deref();
+    let usage = chat.map(|chat| &chat.outcome.usage);
+    let failure = chat.and_then(|chat| chat.outcome.failure.as_ref()).or(ctx.failure.as_ref());
+    tracing::info!(
+        target: "penstock::access",
+        request_id = ctx.request_id,
+        method,
+        route = ctx.route,
+        status,
+        model = labels.model,
+        provider = labels.provider,
+        account = labels.account,
+        upstream_model = chat.and_then(|chat| chat.upstream_model()),
+        stream = chat.map(|chat| chat.envelope.stream),
+        duration_ms = millis(took),
+        first_chunk_ms = chat.and_then(|chat| chat.timing.first).map(millis),
+        input_tokens = usage.and_then(|usage| usage.total_input()),
+        output_tokens = usage.and_then(|usage| usage.output),
+        losses = chat.and_then(|chat| chat.attempt.as_ref()).map(|attempt| attempt.losses.len()).filter(|n| *n > 0),
+        client = session.client_addr().map(tracing::field::display),
+        error = failure.map(describe),
+    );
+}
+
+/// What failed, without what a provider said: its words can quote a prompt.
+fn describe(failure: &Failure) -> String {
+    match failure {
+        Failure::UpstreamRefused { provider, error } => {
+            let code = error.code.as_deref().or(error.native_type.as_deref()).unwrap_or("no code");
+            format!("the provider `{provider}` answered {} ({code})", error.status)
+        }
+        Failure::ModelUnknown { .. } => "the model is not offered here".to_owned(),
+        other => match other.source() {
+            Some(source) => format!("{other}: {source}"),
+            None => other.to_string(),
+        },
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e5).round() / 100.0
+}

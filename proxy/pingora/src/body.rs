@@ -1,0 +1,81 @@
+//! Reads a client's request body, whole, within bounds.
+
+use std::time::Duration;
+
+use adapters_canonical::failure::Failure;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use pingora::Error;
+use pingora_proxy::Session;
+
+/// Between two pieces of a body. HTTP/2 has no such limit of its own.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is set aside at once for a body that says how long it is.
+const TRUSTED_LENGTH: u64 = 1 << 20;
+
+/// Why a body could not be read.
+pub(crate) enum Unread {
+    /// The client did something it can be told of.
+    Refused(Failure),
+    /// The client is gone.
+    Gone(Box<Error>),
+}
+
+/// Reads the body, up to `limit` bytes.
+pub(crate) async fn read(session: &mut Session, limit: u64) -> Result<Bytes, Unread> {
+    let too_large = || Unread::Refused(Failure::BodyTooLarge { limit });
+    let announced = announced_length(session);
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    if expects_continue(session) {
+        session.write_continue_response().await.map_err(Unread::Gone)?;
+    }
+    let Some(first) = next(session).await? else { return Ok(Bytes::new()) };
+    if first.len() as u64 > limit {
+        return Err(too_large());
+    }
+    // Most bodies come in one piece, which needs no copy.
+    let Some(second) = next(session).await? else { return Ok(first) };
+    let expected = announced.unwrap_or(0).min(TRUSTED_LENGTH);
+    let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
+    body.extend_from_slice(&first);
+    let mut piece = Some(second);
+    while let Some(bytes) = piece {
+        if (body.len() + bytes.len()) as u64 > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&bytes);
+        piece = next(session).await?;
+    }
+    Ok(body.freeze())
+}
+
+/// Whether the body says that it is JSON, or does not say what it is.
+pub(crate) fn may_be_json(session: &Session) -> bool {
+    let Some(value) = session.req_header().headers.get(CONTENT_TYPE) else { return true };
+    let Ok(value) = value.to_str() else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 5 && essence[essence.len() - 5..].eq_ignore_ascii_case("+json"))
+}
+
+async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
+    match tokio::time::timeout(PATIENCE, session.read_request_body()).await {
+        Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(error)) => Err(Unread::Gone(error)),
+        Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
+    }
+}
+
+fn announced_length(session: &Session) -> Option<u64> {
+    session.req_header().headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn expects_continue(session: &Session) -> bool {
+    session
+        .req_header()
+        .headers
+        .get(EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}

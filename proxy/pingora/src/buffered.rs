@@ -1,0 +1,396 @@
+//! The client's session as the proxy loop sees it, with the two things the loop lacks.
+//!
+//! Pingora reads the model's name too late and its retry buffer holds 64 KiB. So the body is read
+//! whole in `request_filter`, and from then on the real session sits inside a
+//! [`BufferedSession`], which
+//!
+//! * says that a complete body is at hand, of whatever size and for every attempt. What is sent
+//!   is put in its place by `request_body_filter`, anew for each attempt;
+//! * is polled while the upstream is silent, and so can tell when it has been silent too long;
+//! * holds back the header of an answer that is not streamed until its body has been read, so
+//!   that a body that turns out to be unreadable still gets the status of an error.
+//!
+//! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
+//! this file has an end-to-end test.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
+use pingora::protocols::http::custom::{CustomMessageWrite, server::Session as CustomSession};
+use pingora::protocols::http::{HttpTask, ServerSession};
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::head;
+
+/// Nothing came from the upstream in time.
+pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
+
+/// How long the upstream may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Before its header.
+    pub(crate) first_byte: Duration,
+    /// Between two pieces of its body.
+    pub(crate) idle: Duration,
+}
+
+/// What the filters and the session tell each other.
+#[derive(Default)]
+struct Shared {
+    /// The real session, on its way back.
+    inner: Option<ServerSession>,
+    /// The header to send instead of the one held back.
+    header: Option<Box<ResponseHeader>>,
+    /// When the current attempt began, and how long its upstream may be silent.
+    attempt: Option<(Instant, Patience)>,
+}
+
+/// The filters' end of a [`BufferedSession`].
+#[derive(Clone, Default)]
+pub(crate) struct Handle(Arc<Mutex<Shared>>);
+
+impl Handle {
+    /// Replaces a header that is held back.
+    pub(crate) fn replace_header(&self, header: Box<ResponseHeader>) {
+        self.lock().header = Some(header);
+    }
+
+    /// Begins an attempt; forgets what an earlier one left behind.
+    pub(crate) fn begin_attempt(&self, patience: Patience) {
+        let mut shared = self.lock();
+        shared.attempt = Some((Instant::now(), patience));
+        shared.header = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
+pub(crate) fn install(session: &mut Session) -> Handle {
+    let handle = Handle::default();
+    let inner = std::mem::replace(&mut *session.downstream_session, nobody());
+    *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
+        inner: Some(inner),
+        handle: handle.clone(),
+        began: None,
+        heard: None,
+        timer: None,
+        held: None,
+    }));
+    handle
+}
+
+/// Puts the client's session back, so that its connection can be used again. Harmless if it is
+/// there already.
+pub(crate) fn uninstall(session: &mut Session, handle: &Handle) {
+    if !session.downstream_session.is_custom() {
+        return;
+    }
+    // Dropping the decorator leaves the real session in the handle.
+    drop(std::mem::replace(&mut *session.downstream_session, nobody()));
+    if let Some(inner) = handle.lock().inner.take() {
+        *session.downstream_session = inner;
+    }
+}
+
+fn nobody() -> ServerSession {
+    ServerSession::Custom(Box::new(()))
+}
+
+struct BufferedSession {
+    /// There until it is dropped.
+    inner: Option<ServerSession>,
+    handle: Handle,
+    /// The attempt that `heard` and `held` belong to.
+    began: Option<Instant>,
+    /// When the upstream was last heard of in this attempt.
+    heard: Option<Instant>,
+    /// One timer for the life of the session: setting a timer for each event would cost more
+    /// than translating it. It may go off early, and is then set again.
+    timer: Option<std::pin::Pin<Box<Sleep>>>,
+    /// The header of an answer whose body has not been read yet.
+    held: Option<Box<ResponseHeader>>,
+}
+
+impl Drop for BufferedSession {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            self.handle.lock().inner = Some(inner);
+        }
+    }
+}
+
+impl BufferedSession {
+    #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
+    fn get(&self) -> &ServerSession {
+        self.inner.as_ref().expect("the session is there until it is dropped")
+    }
+
+    #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
+    fn get_mut(&mut self) -> &mut ServerSession {
+        self.inner.as_mut().expect("the session is there until it is dropped")
+    }
+
+    /// When the upstream will have been silent for too long, if an attempt is under way.
+    fn deadline(&mut self) -> Option<Instant> {
+        let (began, patience) = self.handle.lock().attempt?;
+        if self.began != Some(began) {
+            self.began = Some(began);
+            self.heard = None;
+            self.held = None;
+        }
+        Some(match self.heard {
+            None => began + patience.first_byte,
+            Some(heard) => heard + patience.idle,
+        })
+    }
+
+    /// Waits until the upstream has been silent for too long.
+    async fn silence(timer: &mut Option<std::pin::Pin<Box<Sleep>>>, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        loop {
+            // Set again only when it goes off: most of the time the next event comes first.
+            if timer.deadline() > deadline || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
+            timer.as_mut().await;
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
+    fn release(&mut self, body: Option<Bytes>, end: bool, out: &mut Vec<HttpTask>) {
+        let Some(held) = self.held.take() else {
+            out.push(HttpTask::Body(body, end));
+            return;
+        };
+        let mut header = self.handle.lock().header.take().unwrap_or(held);
+        let length = body.as_ref().map_or(0, Bytes::len);
+        if end {
+            header.remove_header(&TRANSFER_ENCODING);
+            // Cannot fail: a number is a valid header value.
+            let _ = header.insert_header(CONTENT_LENGTH, length);
+        }
+        out.push(HttpTask::Header(header, end && length == 0));
+        if length > 0 {
+            out.push(HttpTask::Body(body, end));
+        }
+    }
+
+    fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) {
+        match task {
+            HttpTask::Header(header, _) if header.status.is_informational() => {}
+            HttpTask::Header(header, end) if head::is_event_stream(&header) => {
+                out.push(HttpTask::Header(header, end));
+            }
+            HttpTask::Header(header, end) => {
+                self.held = Some(header);
+                if end {
+                    self.release(None, true, out);
+                }
+            }
+            HttpTask::Body(None, false) => {}
+            HttpTask::Body(body, end) => self.release(body, end, out),
+            HttpTask::Done | HttpTask::Trailer(_) if self.held.is_some() => {
+                self.release(None, true, out);
+            }
+            other => out.push(other),
+        }
+    }
+}
+
+#[async_trait]
+impl CustomSession for BufferedSession {
+    fn req_header(&self) -> &RequestHeader {
+        self.get().req_header()
+    }
+
+    fn req_header_mut(&mut self) -> &mut RequestHeader {
+        self.get_mut().req_header_mut()
+    }
+
+    async fn read_body_bytes(&mut self) -> Result<Option<Bytes>> {
+        Ok(None)
+    }
+
+    async fn drain_request_body(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write_response_header(&mut self, header: Box<ResponseHeader>, _: bool) -> Result<()> {
+        self.held = None;
+        self.get_mut().write_response_header(header).await
+    }
+
+    async fn write_response_header_ref(
+        &mut self,
+        header: &ResponseHeader,
+        end: bool,
+    ) -> Result<()> {
+        self.write_response_header(Box::new(header.clone()), end).await
+    }
+
+    async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
+        self.get_mut().write_response_body(data, end).await
+    }
+
+    async fn write_trailers(&mut self, trailers: HeaderMap) -> Result<()> {
+        self.get_mut().write_response_trailers(trailers).await
+    }
+
+    async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
+        self.heard = Some(Instant::now());
+        let mut out = Vec::with_capacity(tasks.len() + 1);
+        for task in tasks {
+            self.admit(task, &mut out);
+        }
+        if out.is_empty() {
+            return Ok(false);
+        }
+        self.get_mut().response_duplex_vec(out).await
+    }
+
+    async fn read_body_or_idle(&mut self, _: bool) -> Result<Option<Bytes>> {
+        let deadline = self.deadline();
+        let Self { inner: Some(inner), timer, .. } = self else {
+            return Error::e_explain(ErrorType::InternalError, "the session is gone");
+        };
+        tokio::select! {
+            gone = inner.read_body_or_idle(true) => gone,
+            () = Self::silence(timer, deadline) => Error::e_explain(UPSTREAM_SILENT, "no answer in time"),
+        }
+    }
+
+    fn is_body_done(&mut self) -> bool {
+        true
+    }
+
+    /// Never: of an empty body the proxy loop would send nothing, where the filter has a body to
+    /// put in its place.
+    fn is_body_empty(&mut self) -> bool {
+        false
+    }
+
+    fn enable_retry_buffering(&mut self) {}
+
+    fn retry_buffer_truncated(&self) -> bool {
+        false
+    }
+
+    /// Stands for the body, which `request_body_filter` puts in its place.
+    fn get_retry_buffer(&self) -> Option<Bytes> {
+        Some(Bytes::from_static(b"{}"))
+    }
+
+    async fn finish(&mut self) -> Result<()> {
+        self.get_mut().finish_body().await
+    }
+
+    async fn finish_custom(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn shutdown(&mut self, _code: u32, _context: &str) {
+        self.get_mut().shutdown().await;
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) {
+        self.get_mut().set_read_timeout(timeout);
+    }
+
+    fn get_read_timeout(&self) -> Option<Duration> {
+        self.get().get_read_timeout()
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) {
+        self.get_mut().set_write_timeout(timeout);
+    }
+
+    fn get_write_timeout(&self) -> Option<Duration> {
+        self.get().get_write_timeout()
+    }
+
+    fn set_total_drain_timeout(&mut self, timeout: Option<Duration>) {
+        self.get_mut().set_total_drain_timeout(timeout);
+    }
+
+    fn get_total_drain_timeout(&self) -> Option<Duration> {
+        self.get().get_total_drain_timeout()
+    }
+
+    fn request_summary(&self) -> String {
+        self.get().request_summary()
+    }
+
+    fn response_written(&self) -> Option<&ResponseHeader> {
+        self.get().response_written()
+    }
+
+    fn body_bytes_sent(&self) -> usize {
+        self.get().body_bytes_sent()
+    }
+
+    fn body_bytes_read(&self) -> usize {
+        self.get().body_bytes_read()
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.get().digest()
+    }
+
+    fn digest_mut(&mut self) -> Option<&mut Digest> {
+        self.get_mut().digest_mut()
+    }
+
+    fn client_addr(&self) -> Option<&SocketAddr> {
+        self.get().client_addr()
+    }
+
+    fn server_addr(&self) -> Option<&SocketAddr> {
+        self.get().server_addr()
+    }
+
+    fn pseudo_raw_h1_request_header(&self) -> Bytes {
+        self.get().to_h1_raw()
+    }
+
+    fn take_custom_message_reader(
+        &mut self,
+    ) -> Option<Box<dyn futures_core::Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static>>
+    {
+        None
+    }
+
+    fn restore_custom_message_reader(
+        &mut self,
+        _reader: Box<
+            dyn futures_core::Stream<Item = Result<Bytes>> + Unpin + Send + Sync + 'static,
+        >,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
+        None
+    }
+
+    fn restore_custom_message_writer(
+        &mut self,
+        _writer: Box<dyn CustomMessageWrite>,
+    ) -> Result<()> {
+        Ok(())
+    }
+}

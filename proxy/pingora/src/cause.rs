@@ -1,0 +1,49 @@
+//! From Pingora's errors to our causes.
+
+use adapters_canonical::failure::Failure;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::buffered::UPSTREAM_SILENT;
+
+/// Whose fault an error of the proxy loop is.
+pub(crate) enum Cause {
+    /// The client went away, or what it sent cannot be read.
+    Client,
+    /// The upstream, or we.
+    Failure(Failure),
+}
+
+/// Reads an error of the proxy loop. `answered` says whether the upstream's header has come.
+pub(crate) fn cause(error: &Error, provider: &str, answered: bool) -> Cause {
+    let provider = provider.to_owned();
+    if *error.etype() == UPSTREAM_SILENT {
+        // Measured by the client's session, so Pingora takes it for the client's fault.
+        return Cause::Failure(Failure::UpstreamTimedOut { provider });
+    }
+    if *error.esource() == ErrorSource::Downstream {
+        return Cause::Client;
+    }
+    let unreachable = |reason| Failure::UpstreamUnreachable { provider: provider.clone(), reason };
+    Cause::Failure(match error.etype() {
+        ErrorType::ConnectTimedout
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout => Failure::UpstreamTimedOut { provider },
+        ErrorType::ConnectRefused => unreachable("connection refused"),
+        ErrorType::ConnectNoRoute => unreachable("no route"),
+        ErrorType::TLSHandshakeFailure | ErrorType::HandshakeError => {
+            unreachable("TLS handshake failed")
+        }
+        ErrorType::InvalidCert => unreachable("its certificate is not trusted"),
+        ErrorType::ConnectError | ErrorType::ConnectProxyFailure | ErrorType::SocketError => {
+            unreachable("connection failed")
+        }
+        _ if *error.esource() == ErrorSource::Upstream && answered => {
+            Failure::UpstreamBrokeOff { provider }
+        }
+        _ if *error.esource() == ErrorSource::Upstream => {
+            unreachable("the connection was closed before an answer")
+        }
+        _ => Failure::Internal,
+    })
+}

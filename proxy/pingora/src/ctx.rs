@@ -1,0 +1,153 @@
+//! What the phases of one request pass on to each other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adapters_canonical::chat::ChatRequest;
+use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_openai::ingress;
+use adapters_openai::ingress::Envelope;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use proxy_route::resolve::Resolved;
+use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
+
+use crate::answer::{Outcome, Streamed, Whole};
+use crate::buffered::Handle;
+use crate::snapshot::Snapshot;
+use crate::upstream::Upstream;
+
+/// One request, from its header to its log line.
+pub struct Ctx {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) started: Instant,
+    pub(crate) request_id: String,
+    pub(crate) route: &'static str,
+    /// Why there was no answer, once that is known.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) chat: Option<Box<ChatExchange>>,
+}
+
+/// A chat request and what becomes of it.
+pub(crate) struct ChatExchange {
+    pub(crate) handle: Handle,
+    pub(crate) body: Bytes,
+    pub(crate) envelope: Envelope<'static>,
+    pub(crate) resolved: Resolved,
+    /// Read only if some attempt must translate.
+    canonical: Option<Translated<ChatRequest>>,
+    pub(crate) attempt: Option<Attempt>,
+    pub(crate) outcome: Outcome,
+    pub(crate) timing: Timing,
+}
+
+/// One try of one account.
+pub(crate) struct Attempt {
+    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) account: usize,
+    /// The provider's own name of the model.
+    pub(crate) model: String,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Taken when it is sent.
+    pub(crate) body: Bytes,
+    pub(crate) losses: Vec<Loss>,
+    /// Whether the usage of the stream is our wish and not the client's.
+    pub(crate) usage_injected: bool,
+    pub(crate) answer: Answer,
+}
+
+/// How far the answer has come.
+#[derive(Default)]
+pub(crate) enum Answer {
+    /// Nothing yet.
+    #[default]
+    Awaited,
+    Whole(Whole),
+    Streamed(Box<Streamed>),
+    /// All of it has been handed on.
+    Done,
+}
+
+/// When the events of a stream came.
+#[derive(Default)]
+pub(crate) struct Timing {
+    pub(crate) first: Option<Duration>,
+    pub(crate) last: Option<Instant>,
+    pub(crate) chunks: Option<ChunkTimer>,
+}
+
+impl ChatExchange {
+    pub(crate) fn new(
+        handle: Handle,
+        body: Bytes,
+        envelope: Envelope<'static>,
+        resolved: Resolved,
+    ) -> Self {
+        Self {
+            handle,
+            body,
+            envelope,
+            resolved,
+            canonical: None,
+            attempt: None,
+            outcome: Outcome::default(),
+            timing: Timing::default(),
+        }
+    }
+
+    /// The request in canonical form, read once.
+    pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
+        if self.canonical.is_none() {
+            self.canonical = Some(ingress::decode_request(&self.body)?);
+        }
+        self.canonical.as_ref().ok_or(DecodeError::Truncated)
+    }
+
+    /// What the encoder of the answer needs to know.
+    pub(crate) fn answer_context(&self, request_id: &str) -> AnswerContext {
+        AnswerContext {
+            request_id: request_id.to_owned(),
+            model: self.envelope.model.clone().into_owned(),
+            created: crate::clock::unix_seconds(),
+            include_usage: self.envelope.include_usage,
+        }
+    }
+
+    /// The provider's own name of the model, for the log.
+    pub(crate) fn upstream_model(&self) -> Option<&str> {
+        self.attempt.as_ref().map(|attempt| attempt.model.as_str())
+    }
+
+    /// The model as a label: only names of the configuration, never a client's.
+    pub(crate) fn model_label(&self) -> &str {
+        match &self.resolved {
+            Resolved::Listed(model) => model.name.as_ref(),
+            Resolved::Direct(_) => semconv::UNLISTED_MODEL,
+        }
+    }
+}
+
+impl Ctx {
+    /// The labels of this request.
+    pub(crate) fn labels(&self) -> Chat<'_> {
+        let Some(chat) = &self.chat else { return Chat { route: self.route, ..Chat::default() } };
+        let (provider, account) = match &chat.attempt {
+            Some(attempt) => {
+                let provider = &attempt.upstream.provider;
+                let account = provider.accounts.get(attempt.account);
+                (provider.name.as_ref(), account.map_or(semconv::NONE, |a| a.name.as_ref()))
+            }
+            None => (semconv::NONE, semconv::NONE),
+        };
+        Chat { route: self.route, provider, account, model: chat.model_label() }
+    }
+
+    /// The current attempt.
+    pub(crate) fn attempt(&mut self) -> Option<&mut Attempt> {
+        self.chat.as_mut()?.attempt.as_mut()
+    }
+}

@@ -1,0 +1,448 @@
+//! Runs the decisions inside Pingora's phases. Decides nothing itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::LossKind;
+use adapters_openai::passthrough::StreamTap;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use conf_schema::plan::Plan;
+use http::Method;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use proxy_telemetry::Metrics;
+
+use crate::answer::{Streamed, Unusable, Whole};
+use crate::body::Unread;
+use crate::cause::{Cause, cause};
+use crate::ctx::{Answer, ChatExchange, Ctx};
+use crate::dns::Dns;
+use crate::snapshot::Snapshots;
+use crate::{access, buffered, chat, clock, head, local, reply};
+
+/// Between two pieces of an answer on their way to a slow client.
+const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// What the log and the metrics say of a client that was gone.
+const CLIENT_GONE: u16 = 499;
+/// A failure of ours that the context holds; Pingora only needs to know that there is one.
+const REFUSED: ErrorType = ErrorType::Custom("Refused");
+
+/// The proxy: one for all listeners.
+pub struct Gateway {
+    snapshots: Snapshots,
+    metrics: Arc<Metrics>,
+    dns: Dns,
+}
+
+impl Gateway {
+    /// A gateway that follows `plan` and counts into `metrics`. Call inside a tokio runtime or
+    /// before one starts.
+    #[must_use]
+    pub fn new(plan: Arc<ArcSwap<Plan>>, metrics: Arc<Metrics>) -> Self {
+        Self { snapshots: Snapshots::new(plan, Arc::clone(&metrics)), metrics, dns: Dns::new() }
+    }
+
+    /// Answers with an error, unless the client is gone.
+    async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, failure: Failure) -> Result<()> {
+        let replied = reply::failure(session, &failure, &ctx.request_id).await;
+        ctx.failure = Some(failure);
+        replied.map(drop)
+    }
+
+    async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        if let Err(failure) = chat::identify(session, &ctx.snapshot) {
+            return self.refuse(session, ctx, failure).await.map(|()| true);
+        }
+        match chat::read(session, ctx).await {
+            Ok(()) => Ok(false),
+            Err(Unread::Refused(failure)) => {
+                self.refuse(session, ctx, failure).await.map(|()| true)
+            }
+            Err(Unread::Gone(error)) => Err(error.into_down()),
+        }
+    }
+
+    async fn local(&self, session: &mut Session, ctx: &mut Ctx, path: &str) -> Result<bool> {
+        let id = &ctx.request_id;
+        match ctx.route {
+            "/healthz" => reply::text(session, 200, "ok\n", id).await?,
+            "/readyz" if session.is_process_shutting_down() => {
+                self.refuse(session, ctx, Failure::ShuttingDown).await?;
+            }
+            "/readyz" => reply::text(session, 200, "ready\n", id).await?,
+            _ => {
+                let answer = chat::identify(session, &ctx.snapshot).and_then(|()| {
+                    match path.strip_prefix("/v1/models/") {
+                        Some(model) if !model.is_empty() => local::model(&ctx.snapshot.plan, model),
+                        _ => Ok(local::model_list(&ctx.snapshot.plan)),
+                    }
+                });
+                match answer {
+                    Ok(body) => reply::json(session, 200, body, id).await?,
+                    Err(failure) => self.refuse(session, ctx, failure).await?,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the client what is left to give: an error, or a well-formed end of its stream.
+    async fn end_badly(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        failure: Failure,
+    ) -> Result<()> {
+        let started = session.response_written().is_some();
+        if let Some(chat) = &ctx.chat {
+            buffered::uninstall(session, &chat.handle);
+        }
+        // The proxy loop closes this connection; the client should not count on it.
+        session.set_keepalive(None);
+        if !started {
+            return self.refuse(session, ctx, failure).await;
+        }
+        let mut tail = Vec::new();
+        if let Some(ChatExchange { attempt: Some(attempt), outcome, .. }) = ctx.chat.as_deref_mut()
+            && let Answer::Streamed(streamed) = &mut attempt.answer
+        {
+            streamed.fail(failure, &mut tail, outcome);
+        }
+        session.write_response_body(Some(Bytes::from(tail)), true).await
+    }
+
+    fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
+        let labels = ctx.labels();
+        self.metrics.request(&labels, status, took);
+        let Some(chat) = &ctx.chat else { return };
+        self.metrics.usage(&labels, &chat.outcome.usage);
+        for _ in 0..chat.outcome.malformed {
+            self.metrics.malformed_event(labels.provider);
+        }
+        if let Some(attempt) = &chat.attempt {
+            for (kind, name) in [(LossKind::Adapted, "adapted"), (LossKind::Dropped, "dropped")] {
+                let count = attempt.losses.iter().filter(|loss| loss.kind == kind).count();
+                self.metrics.losses(labels.provider, name, count as u64);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx {
+            snapshot: self.snapshots.load(),
+            in_flight: self.metrics.start(),
+            started: clock::now(),
+            request_id: String::new(),
+            route: "(none)",
+            failure: None,
+            chat: None,
+        }
+    }
+
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
+        ctx.request_id = request_id(session.req_header());
+        let path = session.req_header().uri.path().to_owned();
+        let method = session.req_header().method.clone();
+        let Some((route, allowed)) = route(&path) else {
+            return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
+        };
+        ctx.route = route;
+        if method != *allowed {
+            let (method, allowed) = (method.to_string(), allowed.as_str());
+            let failure = Failure::MethodNotAllowed { path, method, allowed };
+            return self.refuse(session, ctx, failure).await.map(|()| true);
+        }
+        match *allowed {
+            Method::POST => self.chat(session, ctx).await,
+            _ => self.local(session, ctx, &path).await,
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        let Ctx { snapshot, chat: Some(exchange), failure, .. } = ctx else {
+            return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
+        };
+        let refused = |slot: &mut Option<Failure>, failure: Failure| {
+            *slot = Some(failure);
+            Error::explain(REFUSED, "the request cannot be sent")
+        };
+        let attempt = chat::attempt(exchange, snapshot).map_err(|f| refused(failure, f))?;
+        let upstream = attempt.upstream.clone();
+        let account = attempt.account;
+        exchange.attempt = Some(attempt);
+        let address = match upstream.host_and_port() {
+            None => SocketAddr::from(([0, 0, 0, 0], 0)),
+            Some((host, port)) => self.dns.resolve(host, port).await.map_err(|_| {
+                let provider = upstream.provider.name.to_string();
+                refused(
+                    failure,
+                    Failure::UpstreamUnreachable { provider, reason: "name not found" },
+                )
+            })?,
+        };
+        exchange.handle.begin_attempt(upstream.patience());
+        Ok(Box::new(upstream.peer(account, address)))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        upstream_request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let Some(ChatExchange { attempt: Some(attempt), envelope, .. }) = ctx.chat.as_deref()
+        else {
+            return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
+        };
+        let version = upstream_request.version;
+        let mut header =
+            head::upstream_request(upstream_request, attempt, envelope.stream, &ctx.request_id)?;
+        header.set_version(version);
+        *upstream_request = header;
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        // The body that came is a stand-in; this is the one that was announced.
+        *body = ctx.attempt().filter(|_| end).map(|attempt| std::mem::take(&mut attempt.body));
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        upstream_response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        if upstream_response.status.is_informational() {
+            return Ok(());
+        }
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
+        let context = exchange.answer_context(&ctx.request_id);
+        let streaming = exchange.envelope.stream;
+        let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
+        let success = upstream_response.status.is_success();
+        let streamed = success && streaming && head::is_event_stream(upstream_response);
+        let header = head::client_response(upstream_response, attempt, streamed, &ctx.request_id)?;
+        let provider: Arc<str> = Arc::from(attempt.upstream.provider.name.as_ref() as &str);
+        attempt.answer = if !streamed {
+            let status = upstream_response.status.as_u16();
+            Answer::Whole(Whole::new(status, upstream_response.headers.clone()))
+        } else if attempt.upstream.passthrough {
+            let tap = StreamTap::new(attempt.usage_injected);
+            Answer::Streamed(Box::new(Streamed::pass_through(tap, context, provider)))
+        } else {
+            let decoder = attempt.upstream.egress.decode_stream();
+            Answer::Streamed(Box::new(Streamed::translate(decoder, context, provider)))
+        };
+        *upstream_response = header;
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        let started = ctx.started;
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
+        let piece = body.take();
+        let Some(attempt) = &mut exchange.attempt else { return Ok(None) };
+        match &mut attempt.answer {
+            Answer::Streamed(streamed) => {
+                let mut out = Vec::new();
+                if let Some(piece) = piece {
+                    streamed.push(&piece, &mut out, &mut exchange.outcome);
+                }
+                if end {
+                    streamed.finish(&mut out, &mut exchange.outcome);
+                }
+                if !out.is_empty() {
+                    *body = Some(Bytes::from(out));
+                    self.time_chunk(ctx, started);
+                }
+            }
+            Answer::Whole(whole) => {
+                if let Some(piece) = piece {
+                    whole.push(piece).or_else(|_| {
+                        Error::e_explain(ErrorType::InternalError, "the answer is too large")
+                    })?;
+                }
+                if end {
+                    *body = Some(finish_whole(exchange, &ctx.request_id)?);
+                }
+            }
+            Answer::Awaited | Answer::Done => {}
+        }
+        Ok(None)
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        _: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Ctx,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("upstream {}", peer._address));
+        let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
+        if answered {
+            error.set_retry(false);
+        } else {
+            // A pooled connection that its other end had closed before anything was sent on it.
+            error.retry.decide_reuse(client_reused);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Ctx,
+    ) -> FailToProxy {
+        let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
+        let provider = ctx.labels().provider.to_owned();
+        let failure = match ctx.failure.take() {
+            Some(failure) => failure,
+            None => match cause(error, &provider, answered) {
+                Cause::Failure(failure) => failure,
+                Cause::Client => return FailToProxy { error_code: 0, can_reuse_downstream: false },
+            },
+        };
+        tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
+        if let Err(error) = self.end_badly(session, ctx, failure).await {
+            tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
+        }
+        let status = session.response_written().map_or(0, |header| header.status.as_u16());
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
+        if let Some(chat) = &ctx.chat {
+            buffered::uninstall(session, &chat.handle);
+        }
+        let gone = error.is_some_and(|error| {
+            ctx.failure.is_none() && matches!(cause(error, "", false), Cause::Client)
+        });
+        let written = session.response_written().map(|header| header.status.as_u16());
+        let status = if gone { CLIENT_GONE } else { written.unwrap_or(CLIENT_GONE) };
+        let took = clock::now().duration_since(ctx.started);
+        self.count(ctx, status, took);
+        access::log(session, ctx, status, took);
+        ctx.in_flight.finish();
+    }
+
+    /// The access log says it all, in one line and without addresses of upstreams.
+    fn suppress_error_log(&self, _: &Session, _: &Ctx, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Ctx,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+}
+
+impl Gateway {
+    fn time_chunk(&self, ctx: &mut Ctx, started: std::time::Instant) {
+        let now = clock::now();
+        let first = now.duration_since(started);
+        let timer = match ctx.chat.as_deref() {
+            Some(chat) if chat.timing.chunks.is_none() => {
+                Some(self.metrics.first_chunk(&ctx.labels(), first))
+            }
+            _ => None,
+        };
+        let Some(chat) = ctx.chat.as_deref_mut() else { return };
+        let timing = &mut chat.timing;
+        if let Some(timer) = timer {
+            timing.first = Some(first);
+            timing.chunks = Some(timer);
+        } else if let (Some(chunks), Some(last)) = (&timing.chunks, timing.last) {
+            chunks.observe(now.duration_since(last));
+        }
+        timing.last = Some(now);
+    }
+}
+
+/// The client's bytes of an answer that came in one piece; an error in the client's dialect if it
+/// is none.
+fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> {
+    let context = exchange.answer_context(request_id);
+    let streaming = exchange.envelope.stream;
+    let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
+    let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
+    attempt.answer = Answer::Done;
+    let upstream = &attempt.upstream;
+    let unusable = match whole.finish(upstream.egress, upstream.passthrough, streaming, &context) {
+        Ok((bytes, usage)) => {
+            exchange.outcome.usage = usage;
+            return Ok(bytes);
+        }
+        Err(unusable) => unusable,
+    };
+    let provider = upstream.provider.name.to_string();
+    let failure = match unusable {
+        Unusable::Refused(error) => Failure::UpstreamRefused { provider, error },
+        Unusable::Malformed(error) => Failure::UpstreamMalformed { provider, error },
+    };
+    let (header, body) = reply::failure_parts(&failure, request_id)?;
+    exchange.handle.replace_header(header);
+    exchange.outcome.failure = Some(failure);
+    Ok(body)
+}
+
+/// The route's pattern and the one method it takes.
+fn route(path: &str) -> Option<(&'static str, &'static Method)> {
+    match path {
+        "/v1/chat/completions" => Some(("/v1/chat/completions", &Method::POST)),
+        "/v1/models" | "/v1/models/" => Some(("/v1/models", &Method::GET)),
+        "/healthz" => Some(("/healthz", &Method::GET)),
+        "/readyz" => Some(("/readyz", &Method::GET)),
+        _ if path.starts_with("/v1/models/") => Some(("/v1/models/{id}", &Method::GET)),
+        _ => None,
+    }
+}
+
+/// The client's own name for the request if it is harmless, else a new one.
+fn request_id(header: &RequestHeader) -> String {
+    const LONGEST: usize = 128;
+    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
+    let given = header.headers.get(reply::REQUEST_ID).and_then(|value| value.to_str().ok());
+    match given {
+        Some(id) if (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(harmless) => {
+            id.to_owned()
+        }
+        _ => uuid::Uuid::now_v7().to_string(),
+    }
+}

@@ -1,0 +1,157 @@
+//! Headers: which ones travel, in which direction.
+//!
+//! Both directions are allow-lists. A client's credentials, cookies and `x-forwarded-*` stay
+//! here, and so does whatever a provider says about itself.
+
+use adapters_canonical::loss::{Loss, LossKind};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER,
+    USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use crate::ctx::Attempt;
+use crate::reply::{self, REQUEST_ID};
+
+/// Says what a provider could not express.
+pub(crate) const LOSSES: &str = "x-penstock-losses";
+/// The provider's own name for a request, for its support.
+const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
+/// The losses' header stays below what proxies take.
+const LONGEST_LOSSES: usize = 2048;
+
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
+
+/// Client headers that mean the same to every provider and name nobody.
+static ALWAYS_FORWARDED: [HeaderName; 2] =
+    [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
+/// Client headers that a provider of the same dialect understands.
+static FORWARDED_IN_DIALECT: [HeaderName; 2] =
+    [HeaderName::from_static("idempotency-key"), HeaderName::from_static("openai-beta")];
+
+/// The request's header as the upstream gets it, in place of the client's.
+pub(crate) fn upstream_request(
+    client: &RequestHeader,
+    attempt: &Attempt,
+    streaming: bool,
+    request_id: &str,
+) -> Result<RequestHeader> {
+    let upstream = &attempt.upstream;
+    let path = format!("{}{}", upstream.provider.base_url.path, attempt.path);
+    let mut header = RequestHeader::build(Method::POST, path.as_bytes(), Some(16))?;
+    header.insert_header(HOST, upstream.host.clone())?;
+    header.insert_header(CONTENT_TYPE, JSON)?;
+    header.insert_header(CONTENT_LENGTH, attempt.body.len())?;
+    header.insert_header(ACCEPT, if streaming { EVENTS } else { JSON })?;
+    header.insert_header(ACCEPT_ENCODING, AS_IT_IS)?;
+    header.insert_header(USER_AGENT, AGENT)?;
+    header.insert_header(REQUEST_ID, request_id)?;
+    for (name, value) in &attempt.headers {
+        header.insert_header(name, value)?;
+    }
+    if let Some((name, value)) = upstream.credential(attempt.account) {
+        header.insert_header(name, value)?;
+    }
+    let in_dialect: &[HeaderName] = if upstream.passthrough { &FORWARDED_IN_DIALECT } else { &[] };
+    let names = ALWAYS_FORWARDED.iter().chain(in_dialect).chain(&upstream.provider.forward_headers);
+    for name in names {
+        for value in client.headers.get_all(name) {
+            header.append_header(name, value)?;
+        }
+    }
+    Ok(header)
+}
+
+/// The header of a successful answer as the client gets it, in place of the upstream's.
+pub(crate) fn client_response(
+    upstream: &ResponseHeader,
+    attempt: &Attempt,
+    streamed: bool,
+    request_id: &str,
+) -> Result<ResponseHeader> {
+    let content_type = if streamed { EVENTS } else { JSON };
+    let mut header = reply::header(upstream.status.as_u16(), content_type, request_id)?;
+    if streamed {
+        header.insert_header(CACHE_CONTROL, "no-cache")?;
+        // nginx buffers answers unless told not to.
+        header.insert_header("x-accel-buffering", "no")?;
+    }
+    if let Some(id) = upstream.headers.get(REQUEST_ID).or(upstream.headers.get("request-id")) {
+        header.insert_header(UPSTREAM_REQUEST_ID, id)?;
+    }
+    keep_limits(&upstream.headers, &mut header)?;
+    if let Some(losses) = losses(&attempt.losses) {
+        header.insert_header(LOSSES, losses)?;
+    }
+    Ok(header)
+}
+
+/// Whether an answer is streamed.
+pub(crate) fn is_event_stream(header: &ResponseHeader) -> bool {
+    header
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// What the provider says about the account's limits.
+fn keep_limits(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
+    for (name, value) in from {
+        let limit = name.as_str().starts_with("x-ratelimit-")
+            || name.as_str().starts_with("anthropic-ratelimit-")
+            || name == RETRY_AFTER;
+        if limit {
+            to.append_header(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn losses(losses: &[Loss]) -> Option<HeaderValue> {
+    let mut text = String::new();
+    for loss in losses {
+        let what = match loss.kind {
+            LossKind::Adapted => "adapted",
+            LossKind::Dropped => "dropped",
+        };
+        let separator = if text.is_empty() { "" } else { ", " };
+        // A path can hold names the client made up; a header cannot hold all of them.
+        let path = loss.path.escape_default();
+        let entry = format!("{separator}{path};{what}");
+        if text.len() + entry.len() > LONGEST_LOSSES {
+            text.push_str(", *;more");
+            break;
+        }
+        text.push_str(&entry);
+    }
+    (!text.is_empty()).then(|| HeaderValue::from_str(&text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_named_and_cannot_break_the_header() {
+        assert_eq!(losses(&[]), None);
+        let value = losses(&[
+            Loss::dropped("logit_bias", "no such thing"),
+            Loss::adapted("x\r\ny: z", "made up"),
+        ]);
+        assert_eq!(value.unwrap(), r"logit_bias;dropped, x\r\ny: z;adapted");
+    }
+
+    #[test]
+    fn many_losses_stay_below_what_proxies_take() {
+        let many: Vec<Loss> = (0..500).map(|n| Loss::dropped(format!("field_{n}"), "")).collect();
+        let value = losses(&many).unwrap();
+        assert!(value.len() < LONGEST_LOSSES + 20);
+        assert!(value.to_str().unwrap().ends_with("*;more"));
+    }
+}

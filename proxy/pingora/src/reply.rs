@@ -1,0 +1,108 @@
+//! Answers that the gateway gives by itself.
+
+use adapters_canonical::failure::{Failure, UpstreamError};
+use adapters_openai::ingress;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+
+/// Names a request in every answer, log line and error.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Answers with JSON.
+pub(crate) async fn json(
+    session: &mut Session,
+    status: u16,
+    body: impl Into<Bytes>,
+    request_id: &str,
+) -> Result<()> {
+    send(session, header(status, JSON, request_id)?, body.into()).await
+}
+
+/// Answers with plain text.
+pub(crate) async fn text(
+    session: &mut Session,
+    status: u16,
+    body: &'static str,
+    request_id: &str,
+) -> Result<()> {
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    send(session, header(status, plain, request_id)?, Bytes::from_static(body.as_bytes())).await
+}
+
+/// Answers with an error in the client's dialect, and says what status it was.
+pub(crate) async fn failure(
+    session: &mut Session,
+    failure: &Failure,
+    request_id: &str,
+) -> Result<u16> {
+    let (header, body) = failure_parts(failure, request_id)?;
+    let status = header.status.as_u16();
+    if leaves_body_unread(failure) {
+        // What is left of the body may be long; the next request would have to wait for it.
+        session.set_keepalive(None);
+    }
+    send(session, *header, body).await?;
+    Ok(status)
+}
+
+/// Header and body of an error in the client's dialect.
+pub(crate) fn failure_parts(
+    failure: &Failure,
+    request_id: &str,
+) -> Result<(Box<ResponseHeader>, Bytes)> {
+    let answer = ingress::encode_failure(failure, request_id);
+    let mut header = header(answer.status, JSON, request_id)?;
+    match failure {
+        Failure::MethodNotAllowed { allowed, .. } => header.insert_header(ALLOW, *allowed)?,
+        Failure::KeyMissing | Failure::KeyUnknown => {
+            header.insert_header(WWW_AUTHENTICATE, "Bearer")?;
+        }
+        Failure::UpstreamRefused { error, .. } => keep_retry_after(error, &mut header)?,
+        _ => {}
+    }
+    Ok((Box::new(header), answer.body.into()))
+}
+
+/// An answer's header, so far.
+pub(crate) fn header(
+    status: u16,
+    content_type: HeaderValue,
+    request_id: &str,
+) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(8))?;
+    header.insert_header(CONTENT_TYPE, content_type)?;
+    header.insert_header(REQUEST_ID, request_id)?;
+    Ok(header)
+}
+
+/// Says when to come back as the provider said it: whole seconds for everybody, milliseconds for
+/// the SDKs that read them.
+fn keep_retry_after(error: &UpstreamError, header: &mut ResponseHeader) -> Result<()> {
+    let Some(after) = error.retry_after else { return Ok(()) };
+    let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    header.insert_header(RETRY_AFTER, millis.div_ceil(1000))?;
+    if !millis.is_multiple_of(1000) {
+        header.insert_header("retry-after-ms", millis)?;
+    }
+    Ok(())
+}
+
+fn leaves_body_unread(failure: &Failure) -> bool {
+    matches!(failure, Failure::BodyTooLarge { .. } | Failure::BodyTimedOut)
+}
+
+async fn send(session: &mut Session, mut header: ResponseHeader, body: Bytes) -> Result<()> {
+    header.insert_header(CONTENT_LENGTH, body.len())?;
+    let empty = body.is_empty();
+    session.write_response_header(Box::new(header), empty).await?;
+    if !empty {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}

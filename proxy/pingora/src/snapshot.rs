@@ -1,0 +1,65 @@
+//! The configuration in use, and what follows from it: keys, upstreams, the list of models.
+//!
+//! A request takes one snapshot and keeps it to its end, whatever is reloaded meanwhile.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use conf_schema::plan::{Plan, Provider};
+use proxy_admit::KeyRing;
+use proxy_telemetry::Metrics;
+
+use crate::upstream::Upstream;
+
+/// A configuration and what follows from it.
+pub(crate) struct Snapshot {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) keys: KeyRing,
+    upstreams: Vec<Arc<Upstream>>,
+}
+
+impl Snapshot {
+    fn new(plan: Arc<Plan>, metrics: &Metrics) -> Self {
+        Self {
+            keys: KeyRing::new(&plan.auth),
+            upstreams: plan
+                .providers
+                .iter()
+                .map(|provider| Arc::new(Upstream::new(provider, metrics)))
+                .collect(),
+            plan,
+        }
+    }
+
+    /// The upstream of a provider of this plan.
+    pub(crate) fn upstream(&self, provider: &Arc<Provider>) -> Option<&Arc<Upstream>> {
+        self.upstreams.iter().find(|upstream| Arc::ptr_eq(&upstream.provider, provider))
+    }
+}
+
+/// Follows the plan that is in use.
+pub(crate) struct Snapshots {
+    plan: Arc<ArcSwap<Plan>>,
+    current: ArcSwap<Snapshot>,
+    metrics: Arc<Metrics>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(plan: Arc<ArcSwap<Plan>>, metrics: Arc<Metrics>) -> Self {
+        let current = ArcSwap::from_pointee(Snapshot::new(plan.load_full(), &metrics));
+        Self { plan, current, metrics }
+    }
+
+    /// The snapshot of the plan in use. Takes no lock; builds a new one only after a reload.
+    pub(crate) fn load(&self) -> Arc<Snapshot> {
+        let plan = self.plan.load();
+        let current = self.current.load();
+        if Arc::ptr_eq(&plan, &current.plan) {
+            return Arc::clone(&current);
+        }
+        // Several requests may do this at once after a reload; each result is right.
+        let fresh = Arc::new(Snapshot::new(Arc::clone(&plan), &self.metrics));
+        self.current.store(Arc::clone(&fresh));
+        fresh
+    }
+}

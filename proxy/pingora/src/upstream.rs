@@ -1,0 +1,179 @@
+//! A provider as Pingora connects to it: addresses, credentials, pools.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adapters_anthropic::egress::Anthropic;
+use adapters_canonical::dialect::Egress;
+use adapters_gemini::egress::Gemini;
+use adapters_openai::egress::OpenAi;
+use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider};
+use http::{HeaderName, HeaderValue};
+use pingora::protocols::l4::ext::TcpKeepalive;
+use pingora::upstreams::peer::{ALPN, HttpPeer, PeerOptions, Tracer, Tracing};
+use pingora::utils::tls::WrappedX509;
+use proxy_telemetry::{Metrics, UpstreamConnections};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::buffered::Patience;
+use crate::mock_upstream::MockConnector;
+
+/// Between two pieces of a request on their way up.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Below the idle time after which common providers and load balancers hang up.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+/// Finds an upstream that is gone without a word.
+const PING_EVERY: Duration = Duration::from_secs(15);
+/// As many as most servers allow on one HTTP/2 connection.
+const STREAMS_PER_CONNECTION: usize = 100;
+
+/// A provider, and everything about it that does not change from request to request.
+pub(crate) struct Upstream {
+    pub(crate) provider: Arc<Provider>,
+    /// What the client's own dialect can pass through untouched.
+    pub(crate) passthrough: bool,
+    pub(crate) egress: &'static dyn Egress,
+    /// As the provider's `accounts`, by place.
+    accounts: Vec<AccountState>,
+    /// As sent in `Host`.
+    pub(crate) host: HeaderValue,
+    options: PeerOptions,
+}
+
+struct AccountState {
+    credential: Option<(HeaderName, HeaderValue)>,
+    /// Accounts do not share connections: a provider may tie limits to one.
+    group_key: u64,
+}
+
+impl Upstream {
+    pub(crate) fn new(provider: &Arc<Provider>, metrics: &Metrics) -> Self {
+        let egress = egress(provider.dialect);
+        let authority = provider.base_url.authority();
+        Self {
+            passthrough: matches!(provider.dialect, Dialect::OpenAi | Dialect::Mock),
+            egress,
+            accounts: provider
+                .accounts
+                .iter()
+                .map(|account| AccountState::new(provider, account, egress))
+                .collect(),
+            host: HeaderValue::from_str(&authority)
+                .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
+            options: options(provider, metrics),
+            provider: Arc::clone(provider),
+        }
+    }
+
+    pub(crate) fn credential(&self, account: usize) -> Option<&(HeaderName, HeaderValue)> {
+        self.accounts.get(account)?.credential.as_ref()
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        let timeouts = &self.provider.timeouts;
+        Patience { first_byte: timeouts.first_byte, idle: timeouts.idle }
+    }
+
+    /// The host to look up; nothing to look up for the built-in mock.
+    pub(crate) fn host_and_port(&self) -> Option<(&str, u16)> {
+        (self.provider.dialect != Dialect::Mock)
+            .then(|| (self.provider.base_url.host.as_str(), self.provider.base_url.port))
+    }
+
+    pub(crate) fn peer(&self, account: usize, address: SocketAddr) -> HttpPeer {
+        let base = &self.provider.base_url;
+        // Never empty: Pingora takes an empty name for leave to skip verification.
+        let name = if base.tls { base.host.clone() } else { String::new() };
+        let mut peer = HttpPeer::new(address, base.tls, name);
+        peer.options = self.options.clone();
+        peer.group_key = self.accounts.get(account).map_or(0, |account| account.group_key);
+        peer
+    }
+}
+
+impl AccountState {
+    fn new(provider: &Provider, account: &Account, egress: &dyn Egress) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (provider.name.as_ref() as &str, account.name.as_ref() as &str).hash(&mut hasher);
+        provider.ca.hash(&mut hasher);
+        let credential = match &account.credential {
+            Credential::Key(key) => egress.credential(key.expose()).ok(),
+            Credential::None | Credential::Missing { .. } => None,
+        };
+        Self { credential, group_key: hasher.finish() }
+    }
+}
+
+fn egress(dialect: Dialect) -> &'static dyn Egress {
+    match dialect {
+        Dialect::OpenAi | Dialect::Mock => &OpenAi,
+        Dialect::Anthropic => &Anthropic,
+        Dialect::Gemini => &Gemini,
+    }
+}
+
+fn options(provider: &Provider, metrics: &Metrics) -> PeerOptions {
+    let mut options = PeerOptions::new();
+    options.connection_timeout = Some(provider.timeouts.connect);
+    options.total_connection_timeout = Some(provider.timeouts.connect);
+    // A safety net: silence is measured by the buffered session, which ends it first.
+    let silence = provider.timeouts.first_byte.max(provider.timeouts.idle);
+    options.read_timeout = Some(silence + Duration::from_secs(5));
+    options.write_timeout = Some(WRITE_TIMEOUT);
+    options.idle_timeout = Some(POOL_IDLE);
+    options.h2_ping_interval = Some(PING_EVERY);
+    options.max_h2_streams = STREAMS_PER_CONNECTION;
+    options.tcp_keepalive = Some(TcpKeepalive {
+        idle: PING_EVERY,
+        interval: Duration::from_secs(5),
+        count: 3,
+        #[cfg(target_os = "linux")]
+        user_timeout: Duration::ZERO,
+    });
+    options.alpn = match provider.http_version {
+        HttpVersion::Auto if provider.base_url.tls => ALPN::H2H1,
+        HttpVersion::Auto | HttpVersion::Http1 => ALPN::H1,
+        HttpVersion::Http2 | HttpVersion::H2c => ALPN::H2,
+    };
+    options.ca = provider.ca.as_deref().map(authorities);
+    let connections = metrics.upstream_connections(provider.name.as_ref());
+    options.tracer = Some(Tracer(Box::new(Connections(connections))));
+    if provider.dialect == Dialect::Mock {
+        options.custom_l4 = Some(Arc::new(MockConnector));
+    }
+    options
+}
+
+/// The certificates of a PEM file. What cannot be read is left out; if nothing can, the list is
+/// empty and no server is trusted.
+fn authorities(pem: &[u8]) -> Arc<[WrappedX509]> {
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(|certificate| {
+            let certificate = certificate.ok()?.to_vec();
+            WrappedX509::try_new(certificate, |raw| {
+                X509Certificate::from_der(raw).map(|(_, certificate)| certificate)
+            })
+            .ok()
+        })
+        .collect()
+}
+
+#[derive(Clone, Debug)]
+struct Connections(UpstreamConnections);
+
+impl Tracing for Connections {
+    fn on_connected(&self) {
+        self.0.opened();
+    }
+
+    fn on_disconnected(&self) {
+        self.0.closed();
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Tracing> {
+        Box::new(self.clone())
+    }
+}

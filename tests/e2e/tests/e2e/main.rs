@@ -1,0 +1,9 @@
+//! What Penstock promises its users, tried against the real binary and real sockets.
+//!
+//! One file per promise, one binary for all: it links once. `gateway` starts the binary under
+//! test, `tests-mock` the providers behind it; both end with the test.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod gateway;
+mod mock_model;
