@@ -9,7 +9,7 @@ use adapters_canonical::dialect::{AnswerContext, Egress, StreamDecoder, StreamEn
 use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage;
-use adapters_openai::ingress::{self, ChatStreamEncoder};
+use adapters_openai::ingress::{self, ChatStreamEncoder, StreamErrors};
 use adapters_openai::passthrough::{self, StreamTap};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -136,7 +136,7 @@ pub(crate) struct Streamed {
 
 enum Way {
     /// Both sides speak the same dialect: frames pass untouched.
-    Tap { tap: Box<StreamTap>, context: AnswerContext },
+    Tap(Box<StreamTap>),
     Translate {
         decoder: Box<dyn StreamDecoder>,
         encoder: Box<ChatStreamEncoder>,
@@ -146,16 +146,23 @@ enum Way {
 }
 
 impl Streamed {
-    pub(crate) fn pass_through(tap: StreamTap, context: AnswerContext, provider: Arc<str>) -> Self {
-        Self { way: Way::Tap { tap: Box::new(tap), context }, provider, ended: false }
+    /// From a provider that speaks the client's dialect.
+    pub(crate) fn pass_through(
+        context: AnswerContext,
+        usage_injected: bool,
+        provider: Arc<str>,
+    ) -> Self {
+        let tap = StreamTap::new(context, StreamErrors::default(), usage_injected);
+        Self { way: Way::Tap(Box::new(tap)), provider, ended: false }
     }
 
+    /// From a provider that speaks another.
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
         context: AnswerContext,
         provider: Arc<str>,
     ) -> Self {
-        let encoder = Box::new(ChatStreamEncoder::new(context));
+        let encoder = Box::new(ChatStreamEncoder::new(context, StreamErrors::default()));
         let way = Way::Translate { decoder, encoder, deltas: Vec::new() };
         Self { way, provider, ended: false }
     }
@@ -166,7 +173,7 @@ impl Streamed {
             return;
         }
         let pushed = match &mut self.way {
-            Way::Tap { tap, .. } => tap.push(chunk, out),
+            Way::Tap(tap) => tap.push(chunk, out),
             Way::Translate { decoder, deltas, .. } => decoder.push(chunk, deltas),
         };
         self.forward(out, outcome);
@@ -183,7 +190,7 @@ impl Streamed {
             return;
         }
         let finished = match &mut self.way {
-            Way::Tap { tap, .. } => tap.finish(out),
+            Way::Tap(tap) => tap.finish(out),
             Way::Translate { decoder, deltas, .. } => decoder.finish(deltas),
         };
         self.forward(out, outcome);
@@ -212,7 +219,7 @@ impl Streamed {
         }
         self.ended = true;
         match &mut self.way {
-            Way::Tap { tap, context } => tap.fail(&failure, context, out),
+            Way::Tap(tap) => tap.fail(&failure, out),
             Way::Translate { encoder, .. } => encoder.fail(&failure, out),
         }
         outcome.failure.get_or_insert(failure);
@@ -221,7 +228,7 @@ impl Streamed {
     /// Translates what was decoded, and takes note of what it cost.
     fn forward(&mut self, out: &mut Vec<u8>, outcome: &mut Outcome) {
         match &mut self.way {
-            Way::Tap { tap, .. } => {
+            Way::Tap(tap) => {
                 if let Some(usage) = tap.usage() {
                     outcome.usage.update(usage);
                 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::LossKind;
-use adapters_openai::passthrough::StreamTap;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,7 +24,7 @@ use crate::cause::{Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::snapshot::Snapshots;
-use crate::{access, buffered, chat, clock, head, local, reply};
+use crate::{access, buffered, chat, clock, head, local, reply, route};
 
 /// Between two pieces of an answer on their way to a slow client.
 const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -155,10 +154,10 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
-        ctx.request_id = request_id(session.req_header());
+        ctx.request_id = route::request_id(session.req_header());
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();
-        let Some((route, allowed)) = route(&path) else {
+        let Some((route, allowed)) = route::find(&path) else {
             return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
         };
         ctx.route = route;
@@ -250,8 +249,8 @@ impl ProxyHttp for Gateway {
             let status = upstream_response.status.as_u16();
             Answer::Whole(Whole::new(status, upstream_response.headers.clone()))
         } else if attempt.upstream.passthrough {
-            let tap = StreamTap::new(attempt.usage_injected);
-            Answer::Streamed(Box::new(Streamed::pass_through(tap, context, provider)))
+            let injected = attempt.usage_injected;
+            Answer::Streamed(Box::new(Streamed::pass_through(context, injected, provider)))
         } else {
             let decoder = attempt.upstream.egress.decode_stream();
             Answer::Streamed(Box::new(Streamed::translate(decoder, context, provider)))
@@ -420,29 +419,4 @@ fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> 
     exchange.handle.replace_header(header);
     exchange.outcome.failure = Some(failure);
     Ok(body)
-}
-
-/// The route's pattern and the one method it takes.
-fn route(path: &str) -> Option<(&'static str, &'static Method)> {
-    match path {
-        "/v1/chat/completions" => Some(("/v1/chat/completions", &Method::POST)),
-        "/v1/models" | "/v1/models/" => Some(("/v1/models", &Method::GET)),
-        "/healthz" => Some(("/healthz", &Method::GET)),
-        "/readyz" => Some(("/readyz", &Method::GET)),
-        _ if path.starts_with("/v1/models/") => Some(("/v1/models/{id}", &Method::GET)),
-        _ => None,
-    }
-}
-
-/// The client's own name for the request if it is harmless, else a new one.
-fn request_id(header: &RequestHeader) -> String {
-    const LONGEST: usize = 128;
-    let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
-    let given = header.headers.get(reply::REQUEST_ID).and_then(|value| value.to_str().ok());
-    match given {
-        Some(id) if (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(harmless) => {
-            id.to_owned()
-        }
-        _ => uuid::Uuid::now_v7().to_string(),
-    }
 }

@@ -27,6 +27,7 @@ mod head;
 mod local;
 mod mock_upstream;
 mod reply;
+mod route;
 mod snapshot;
 mod upstream;
 

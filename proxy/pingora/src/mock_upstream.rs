@@ -11,9 +11,10 @@ use std::time::Duration;
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
-use adapters_openai::ingress::{self, ChatStreamEncoder};
+use adapters_openai::ingress::{self, ChatStreamEncoder, StreamErrors};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use pingora::Result;
 use pingora::connectors::L4Connect;
 use pingora::http::ResponseHeader;
 use pingora::protocols::Stream as BoxedStream;
@@ -21,7 +22,6 @@ use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSocketStream};
-use pingora::Result;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 /// Between two words, so that a stream looks like one.
@@ -132,7 +132,7 @@ async fn answer_streamed(mut session: ServerSession, request: &ChatRequest) -> R
         include_usage: request.stream.is_some_and(|stream| stream.include_usage),
         ..AnswerContext::default()
     };
-    let mut encoder = ChatStreamEncoder::new(context);
+    let mut encoder = ChatStreamEncoder::new(context, StreamErrors::default());
     for delta in adapters_mock::deltas(&adapters_mock::answer(request)) {
         let mut out = Vec::new();
         encoder.push(&delta, &mut out);
