@@ -79,8 +79,8 @@ impl Gateway {
             _ => {
                 let answer = chat::identify(session, &ctx.snapshot).and_then(|()| {
                     match path.strip_prefix("/v1/models/") {
-                        Some(model) if !model.is_empty() => local::model(&ctx.snapshot.plan, model),
-                        _ => Ok(local::model_list(&ctx.snapshot.plan)),
+                        Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
+                        _ => Ok(local::model_list(&ctx.snapshot)),
                     }
                 });
                 match answer {

@@ -9,12 +9,15 @@ use conf_schema::plan::{Plan, Provider};
 use proxy_admit::KeyRing;
 use proxy_telemetry::Metrics;
 
+use crate::clock;
 use crate::upstream::Upstream;
 
 /// A configuration and what follows from it.
 pub(crate) struct Snapshot {
     pub(crate) plan: Arc<Plan>,
     pub(crate) keys: KeyRing,
+    /// When it came into use, in seconds since 1970.
+    pub(crate) since: u64,
     upstreams: Vec<Arc<Upstream>>,
 }
 
@@ -22,6 +25,7 @@ impl Snapshot {
     fn new(plan: Arc<Plan>, metrics: &Metrics) -> Self {
         Self {
             keys: KeyRing::new(&plan.auth),
+            since: clock::unix_seconds(),
             upstreams: plan
                 .providers
                 .iter()
