@@ -13,6 +13,7 @@ use adapters_openai::ingress::{self, ChatStreamEncoder, StreamErrors};
 use adapters_openai::passthrough::{self, StreamTap};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use serde::de::IgnoredAny;
 
 /// More than any answer that is not streamed needs.
 const LARGEST_WHOLE_ANSWER: usize = 256 << 20;
@@ -100,6 +101,10 @@ impl Whole {
         context: &AnswerContext,
     ) -> Result<(Bytes, Usage), Unusable> {
         let body = self.body.into_bytes();
+        if (300..400).contains(&self.status) {
+            let what = format!("it is a redirection, with status {}", self.status);
+            return Err(Unusable::Malformed(DecodeError::Framing(what)));
+        }
         if !(200..300).contains(&self.status) {
             return Err(Unusable::Refused(egress.decode_error(self.status, &self.headers, &body)));
         }
@@ -108,7 +113,12 @@ impl Whole {
             return Err(Unusable::Malformed(DecodeError::Framing(what)));
         }
         if passthrough {
-            let usage = passthrough::read_usage(&body).unwrap_or_default();
+            let Some(usage) = passthrough::read_usage(&body) else {
+                // Nothing is wrong with an answer that does not say what it cost, if it is one.
+                serde_json::from_slice::<IgnoredAny>(&body)
+                    .map_err(|error| Unusable::Malformed(error.into()))?;
+                return Ok((body, Usage::default()));
+            };
             return Ok((body, usage));
         }
         let answer = egress.decode_response(&body).map_err(Unusable::Malformed)?.value;

@@ -47,3 +47,27 @@ pub(crate) fn cause(error: &Error, provider: &str, answered: bool) -> Cause {
         _ => Failure::Internal,
     })
 }
+
+/// What an upstream did wrong, as a label; `None` if the failure is not its own.
+pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
+    match failure {
+        Failure::UpstreamUnreachable { .. } => Some("unreachable"),
+        Failure::UpstreamTimedOut { .. } => Some("timed_out"),
+        Failure::UpstreamRefused { .. } => Some("refused"),
+        Failure::UpstreamMalformed { .. } => Some("malformed"),
+        Failure::UpstreamBrokeOff { .. } => Some("broke_off"),
+        Failure::PathUnknown { .. }
+        | Failure::MethodNotAllowed { .. }
+        | Failure::KeyMissing
+        | Failure::KeyUnknown
+        | Failure::MediaTypeUnsupported
+        | Failure::BodyTooLarge { .. }
+        | Failure::BodyTimedOut
+        | Failure::BodyMalformed(_)
+        | Failure::ModelUnknown { .. }
+        | Failure::ProviderNotConfigured { .. }
+        | Failure::RequestNotExpressible { .. }
+        | Failure::ShuttingDown
+        | Failure::Internal => None,
+    }
+}

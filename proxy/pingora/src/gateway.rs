@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
-use adapters_canonical::loss::LossKind;
+use adapters_canonical::loss::{DecodeError, LossKind};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use proxy_telemetry::Metrics;
 
 use crate::answer::{Streamed, Unusable, Whole};
 use crate::body::Unread;
-use crate::cause::{Cause, cause};
+use crate::cause::{self, Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::snapshot::Snapshots;
@@ -122,6 +122,10 @@ impl Gateway {
         self.metrics.request(&labels, status, took);
         let Some(chat) = &ctx.chat else { return };
         self.metrics.usage(&labels, &chat.outcome.usage);
+        let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());
+        if let Some(kind) = failure.and_then(cause::upstream_failure) {
+            self.metrics.upstream_failure(&labels, kind);
+        }
         for _ in 0..chat.outcome.malformed {
             self.metrics.malformed_event(labels.provider);
         }
@@ -186,13 +190,19 @@ impl ProxyHttp for Gateway {
         exchange.attempt = Some(attempt);
         let address = match upstream.host_and_port() {
             None => SocketAddr::from(([0, 0, 0, 0], 0)),
-            Some((host, port)) => self.dns.resolve(host, port).await.map_err(|_| {
-                let provider = upstream.provider.name.to_string();
-                refused(
-                    failure,
-                    Failure::UpstreamUnreachable { provider, reason: "name not found" },
-                )
-            })?,
+            Some((host, port)) => {
+                let patience = upstream.provider.timeouts.connect;
+                let found = tokio::time::timeout(patience, self.dns.resolve(host, port)).await;
+                let Ok(Ok(address)) = found else {
+                    let provider = upstream.provider.name.to_string();
+                    let reason = "its name was not found";
+                    return Err(refused(
+                        failure,
+                        Failure::UpstreamUnreachable { provider, reason },
+                    ));
+                };
+                address
+            }
         };
         exchange.handle.begin_attempt(upstream.patience());
         Ok(Box::new(upstream.peer(account, address)))
@@ -241,6 +251,12 @@ impl ProxyHttp for Gateway {
         let context = exchange.answer_context(&ctx.request_id);
         let streaming = exchange.envelope.stream;
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
+        if let Some(encoding) = head::encoding(upstream_response) {
+            let error = DecodeError::Framing(format!("it is packed with {encoding}"));
+            let provider = attempt.upstream.provider.name.to_string();
+            ctx.failure = Some(Failure::UpstreamMalformed { provider, error });
+            return Err(Error::explain(REFUSED, "the answer is packed").into_up());
+        }
         let success = upstream_response.status.is_success();
         let streamed = success && streaming && head::is_event_stream(upstream_response);
         let header = head::client_response(upstream_response, attempt, streamed, &ctx.request_id)?;

@@ -5,8 +5,8 @@
 
 use adapters_canonical::loss::{Loss, LossKind};
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    RETRY_AFTER, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora::Result;
@@ -98,6 +98,12 @@ pub(crate) fn is_event_stream(header: &ResponseHeader) -> bool {
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// How an answer is packed, if it is: we asked for it as it is.
+pub(crate) fn encoding(header: &ResponseHeader) -> Option<&str> {
+    let value = header.headers.get(CONTENT_ENCODING)?.to_str().unwrap_or("unknown").trim();
+    (!value.is_empty() && !value.eq_ignore_ascii_case("identity")).then_some(value)
 }
 
 /// What the provider says about the account's limits.

@@ -25,6 +25,7 @@ pub struct Metrics {
     unlogged: IntCounter,
     losses: IntCounterVec,
     malformed: IntCounterVec,
+    failures: IntCounterVec,
     connections: IntGaugeVec,
     connects: IntCounterVec,
     reloads: IntCounterVec,
@@ -116,6 +117,12 @@ impl Metrics {
                 "penstock_stream_events_malformed_total",
                 "Streamed events that could not be read and were left out.",
                 &["provider"],
+            )?,
+            failures: counters(
+                with,
+                "penstock_upstream_failures_total",
+                "Requests that a provider failed, before its answer or in the middle of it.",
+                &["provider", "account", "kind"],
             )?,
             connections: gauges(
                 with,
@@ -239,6 +246,11 @@ impl Metrics {
         if count > 0 {
             self.losses.with_label_values(&[provider, kind]).inc_by(count);
         }
+    }
+
+    /// A provider failed a request; `kind` is from a fixed list.
+    pub fn upstream_failure(&self, chat: &Chat<'_>, kind: &'static str) {
+        self.failures.with_label_values(&[chat.provider, chat.account, kind]).inc();
     }
 
     /// A provider streamed an event that could not be read.
