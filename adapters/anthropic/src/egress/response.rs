@@ -1,5 +1,7 @@
 //! What did Anthropic answer, all at once? And the readings that streamed answers share.
 
+use std::borrow::Cow;
+
 use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Opaque, Part, Text, Thought, ToolCall, ToolKind,
 };
@@ -169,7 +171,15 @@ pub(super) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), Deco
         reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
         ..Usage::default()
     };
-    Ok((usage, wire.service_tier.map(Into::into)))
+    Ok((usage, wire.service_tier.map(tier)))
+}
+
+/// The tier in the words clients know; a tier only this provider has keeps its own.
+fn tier(native: Cow<'_, str>) -> String {
+    match &*native {
+        "standard" => "default".to_owned(),
+        _ => native.into_owned(),
+    }
 }
 
 #[cfg(test)]
