@@ -209,7 +209,18 @@ struct Name<'a> {
 #[derive(Serialize)]
 struct Allowed<'a> {
     mode: &'static str,
-    tools: Vec<Named<'a>>,
+    tools: Vec<AllowedTool<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AllowedTool<'a> {
+    Named(Named<'a>),
+    /// A tool of the provider's own goes by its type.
+    Own {
+        #[serde(rename = "type")]
+        kind: &'a str,
+    },
 }
 
 fn tools<'a>(tools: &'a [Tool], losses: &mut Vec<Loss>) -> Vec<WireTool<'a>> {
@@ -253,9 +264,25 @@ fn tool_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Choice<'a> {
         ToolChoice::Named(name) => Choice::Tool(named(name, tools)),
         ToolChoice::Allowed { names, required } => {
             let mode = if *required { "required" } else { "auto" };
-            let tools = names.iter().map(|name| named(name, tools)).collect();
+            let tools = names.iter().map(|name| allowed(name, tools)).collect();
             Choice::Allowed { kind: "allowed_tools", allowed_tools: Allowed { mode, tools } }
         }
+    }
+}
+
+fn allowed<'a>(name: &'a str, tools: &[Tool]) -> AllowedTool<'a> {
+    let (mut offered, mut opaque) = (false, false);
+    for tool in tools {
+        match tool {
+            Tool::Function(function) => offered |= function.name == name,
+            Tool::Custom(custom) => offered |= custom.name == name,
+            Tool::Opaque(_) => opaque = true,
+        }
+    }
+    if offered || !opaque {
+        AllowedTool::Named(named(name, tools))
+    } else {
+        AllowedTool::Own { kind: name }
     }
 }
 

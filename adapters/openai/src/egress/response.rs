@@ -59,7 +59,7 @@ fn read_choice(choice: wire::Choice<'_>, at: u32, id: &str, losses: &mut Vec<Los
     let index = choice.index.unwrap_or(at);
     let mut parts = Vec::new();
     if let Some(message) = choice.message {
-        if message.annotations.is_some() {
+        if message.annotations.as_ref().is_some_and(|all| !all.is_empty()) {
             let path = format!("choices[{at}].message.annotations");
             losses.push(Loss::dropped(path, "citations have no place in other dialects"));
         }

@@ -107,7 +107,8 @@ impl StreamTap {
                 let before = out.len();
                 self.seen.pass(&frame, out);
                 if out.len() > before {
-                    out.extend_from_slice(b"\n\n");
+                    let ended = out.ends_with(b"\n");
+                    out.extend_from_slice(if ended { b"\n" } else { b"\n\n" });
                 }
             }
         }
@@ -228,7 +229,8 @@ impl Seen {
         }
         self.created = self.created.or(seconds(peek.created));
         for choice in &peek.choices {
-            let ended = choice.finish_reason.0;
+            // A chunk that carries an error ends nothing well.
+            let ended = choice.finish_reason.0 && self.error.is_none();
             match self.choices.iter_mut().find(|(index, _)| *index == choice.index) {
                 Some((_, before)) => *before |= ended,
                 None => self.choices.push((choice.index, ended)),

@@ -54,7 +54,7 @@ pub(crate) struct Message<'a> {
     #[serde(borrow)]
     pub(crate) images: Option<Vec<super::content::Part<'a>>>,
     pub(crate) audio: Option<Audio>,
-    pub(crate) annotations: Option<IgnoredAny>,
+    pub(crate) annotations: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -176,7 +176,10 @@ impl Writer<'_> {
             Part::Document(media) => KnownPart::File { file: self.file(media)? },
             Part::Reasoning(_) => {
                 let path = format!("messages[{}].reasoning_content", self.index);
-                self.losses.push(Loss::dropped(path, "the provider does not take thoughts back"));
+                let loss = Loss::dropped(path, "the provider does not take thoughts back");
+                if self.losses.last() != Some(&loss) {
+                    self.losses.push(loss);
+                }
                 return Ok(None);
             }
             Part::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {

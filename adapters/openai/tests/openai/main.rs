@@ -1,0 +1,16 @@
+//! The OpenAI dialect seen from outside: fixtures in, values or bytes out.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod drive;
+mod encoder;
+mod paths;
+mod requests;
+mod responses;
+mod streams;
+mod tap;
