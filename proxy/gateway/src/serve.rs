@@ -1,6 +1,7 @@
 //! Serving: builds every part and joins them.
 
 use std::error::Error;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use proxy_telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Configuration;
+use crate::listening::{Listening, Socket};
 use crate::logging::{self, LogFormat};
 use crate::shutdown;
 
@@ -52,15 +54,13 @@ fn prepare(arguments: &Configuration) -> Result<Server, NotStarted> {
         NotStarted
     })?);
     metrics.config_loaded(true, now());
-    let admin = bind(plan.admin.address)?;
-    for listener in &plan.listeners {
-        // Pingora binds later and panics if it cannot; this says so in time.
-        drop(bind(listener.address)?);
-    }
+    let admin = bound(plan.admin.address, TcpListener::bind)?;
+    let sockets = plan.listeners.iter().map(|listener| bound(listener.address, Socket::bind));
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<SocketAddr> = plan.listeners.iter().map(|l| l.address).collect();
     let plan = Arc::new(ArcSwap::new(plan));
     let watcher = source.map(|source| watch(source, &plan, &metrics)).transpose()?;
-    let server = assemble(plan, watcher, metrics, admin, &addresses);
+    let server = assemble(plan, watcher, metrics, admin, sockets);
     for address in addresses {
         tracing::info!("listening on http://{address}");
     }
@@ -101,7 +101,7 @@ fn assemble(
     watcher: Option<Watcher>,
     metrics: Arc<Metrics>,
     admin: TcpListener,
-    addresses: &[SocketAddr],
+    sockets: Vec<Socket>,
 ) -> Server {
     let mut server = Server::new_with_opt_and_conf(None, server_conf());
     server.bootstrap();
@@ -110,10 +110,10 @@ fn assemble(
 
     let gateway = Gateway::new(plan, Arc::clone(&metrics));
     let mut proxy = http_proxy_service_with_name(&server.configuration, gateway, "proxy");
-    for address in addresses {
-        proxy.add_tcp(&address.to_string());
+    for socket in &sockets {
+        proxy.add_tcp(&socket.name());
     }
-    server.add_service(proxy);
+    server.add_service(Listening::new(proxy, sockets));
 
     let admin = AdminService { admin: Admin::new(metrics, ready), listener: admin };
     let mut admin = background_service("admin", admin);
@@ -138,8 +138,11 @@ fn server_conf() -> ServerConf {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, NotStarted> {
-    TcpListener::bind(address).map_err(|error| {
+fn bound<T>(
+    address: SocketAddr,
+    bind: impl FnOnce(SocketAddr) -> io::Result<T>,
+) -> Result<T, NotStarted> {
+    bind(address).map_err(|error| {
         tracing::error!(%address, %error, "cannot listen");
         NotStarted
     })
