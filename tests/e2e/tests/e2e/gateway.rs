@@ -42,6 +42,9 @@ impl Gateway {
     async fn try_start(config: &str, environment: &[(&str, &str)]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (port, admin_port) = (free_port(), free_port());
+        if port == admin_port {
+            return None;
+        }
         let config = Self::fill_in(config, port, admin_port);
         fs::write(directory.path().join("penstock.yaml"), &config).unwrap();
         let log = fs::File::create(directory.path().join("log")).unwrap();
@@ -161,6 +164,25 @@ impl Gateway {
             .filter(|line| labels.iter().all(|label| line.contains(label)))
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum()
+    }
+
+    /// Waits until a metric, summed as [`metric`](Self::metric) does, is `value`.
+    pub(crate) async fn until_metric(&self, name: &str, labels: &[&str], value: f64) {
+        let started = Instant::now();
+        while self.metric(name, labels).await != value {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{name} is not {value}:\n{}",
+                self.metrics().await
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Sends a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Asks for a chat completion.

@@ -5,5 +5,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod chat;
+mod dialects;
 mod gateway;
 mod mock_model;
+mod reload;
+mod transport;
