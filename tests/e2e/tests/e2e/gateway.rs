@@ -47,7 +47,9 @@ impl Gateway {
         }
         let config = Self::fill_in(config, port, admin_port);
         fs::write(directory.path().join("penstock.yaml"), &config).unwrap();
-        let log = fs::File::create(directory.path().join("log")).unwrap();
+        // Elsewhere: a log that grows beside the configuration keeps its directory from being quiet.
+        fs::create_dir(directory.path().join("logs")).unwrap();
+        let log = fs::File::create(directory.path().join("logs/stderr")).unwrap();
         let child = Command::new(binary())
             .args(["--log-format", "json", "serve", "--config"])
             .arg(directory.path().join("penstock.yaml"))
@@ -135,7 +137,7 @@ impl Gateway {
 
     /// Everything it has logged so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap()
+        fs::read_to_string(self.directory.path().join("logs/stderr")).unwrap()
     }
 
     /// Its log lines about requests, once there are `count` of them.
