@@ -161,7 +161,7 @@ struct AdminService {
 
 #[async_trait]
 impl BackgroundService for AdminService {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, _: ShutdownWatch) {
         let listener = match self.listener.try_clone() {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "the admin listener is gone"),
@@ -169,8 +169,9 @@ impl BackgroundService for AdminService {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("metrics and health on http://{address}");
         }
-        let stop = async move { drop(shutdown.changed().await) };
-        if let Err(error) = self.admin.clone().serve(listener, stop).await {
+        // To the end of the process: whoever watches it drain asks here.
+        let never = std::future::pending();
+        if let Err(error) = self.admin.clone().serve(listener, never).await {
             tracing::error!(%error, "the admin listener failed");
         }
     }

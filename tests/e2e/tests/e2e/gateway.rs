@@ -55,6 +55,10 @@ impl Gateway {
             .arg(directory.path().join("penstock.yaml"))
             .current_dir(directory.path())
             .env_remove("RUST_LOG")
+            // A key of whoever runs the tests has no business here.
+            .env_remove("OPENAI_API_KEY")
+            .env_remove("ANTHROPIC_API_KEY")
+            .env_remove("GEMINI_API_KEY")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -179,6 +183,11 @@ impl Gateway {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// Waits until its log says `words`.
+    pub(crate) async fn until_log(&self, words: &str) {
+        until(|| self.log().contains(words), words).await;
     }
 
     /// Sends a signal, such as `HUP`.

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tests_mock::{Gate, MockUpstream, Script, openai};
 
-use crate::gateway::{Gateway, PATIENCE, Stream, until};
+use crate::gateway::{Gateway, PATIENCE, Stream};
 
 /// The mock alone, under the name of `model`.
 fn offering(model: &str) -> String {
@@ -107,7 +107,7 @@ providers:
     fs::write(&upstream_key, "sk-new\n").unwrap();
     fs::write(&client_key, "pk-new\n").unwrap();
     gateway.signal("HUP");
-    until(|| gateway.log().contains("the configuration is in force"), "the reload").await;
+    gateway.until_log("the configuration is in force").await;
     assert_eq!(ask_with(&gateway, "pk-old").await, 401);
     assert_eq!(ask_with(&gateway, "pk-new").await, 200);
     assert_eq!(upstream.requests()[1].header("authorization"), Some("Bearer sk-new"));
@@ -129,7 +129,7 @@ async fn a_deleted_client_key_stops_working_and_a_new_one_works() {
     assert_eq!(ask_with(&gateway, "pk-old").await, 200);
     assert_eq!(ask_with(&gateway, "pk-new").await, 401);
     gateway.write_config(&with("new", "pk-new"));
-    until(|| gateway.log().contains("the configuration is in force"), "the reload").await;
+    gateway.until_log("the configuration is in force").await;
     assert_eq!(ask_with(&gateway, "pk-old").await, 401);
     assert_eq!(ask_with(&gateway, "pk-new").await, 200);
 }
@@ -142,7 +142,7 @@ async fn a_wrong_file_changes_nothing_and_every_mistake_is_logged() {
     assert_eq!(gateway.metric(STATE, &[]).await, 1.0);
 
     gateway.write_config("modles: []\nproviders:\n  - {name: a, dialect: opnai}\n");
-    until(|| gateway.log().contains("the configuration stays as it was"), "the refusal").await;
+    gateway.until_log("the configuration stays as it was").await;
     for mistake in ["modles: unknown key", "providers[0].dialect: "] {
         assert!(gateway.log().contains(mistake), "{mistake} is not in the log");
     }
@@ -181,7 +181,7 @@ async fn a_request_in_flight_keeps_the_configuration_it_began_with() {
     tokio::time::timeout(PATIENCE, upstream.until(|seen| seen.in_flight == 1)).await.unwrap();
 
     gateway.write_config(&with(kept));
-    until(|| gateway.log().contains("the configuration is in force"), "the reload").await;
+    gateway.until_log("the configuration is in force").await;
     let refused = gateway.ask("gone").await;
     assert_eq!(refused.status(), 404);
     let refused: Value = refused.json().await.unwrap();
@@ -200,6 +200,5 @@ async fn what_only_a_restart_can_change_is_said_in_the_log() {
     let elsewhere = "listeners: [{address: \"127.0.0.1:1\"}]\n# {listen}\n";
     gateway.write_config(&format!("{elsewhere}{}", offering("two")));
     until_offered(&gateway, "two").await;
-    let said = "listeners: the change takes effect after a restart";
-    until(|| gateway.log().contains(said), "the warning").await;
+    gateway.until_log("listeners: the change takes effect after a restart").await;
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tests_mock::{MockUpstream, Transport, openai};
 
-use crate::gateway::{Gateway, until};
+use crate::gateway::Gateway;
 
 const OPEN: &str = "penstock_upstream_connections";
 
@@ -159,8 +159,7 @@ async fn a_connection_outlives_a_reload_that_leaves_its_provider_alone() {
     let gateway = Gateway::start(&config).await;
     assert_answers(&gateway).await;
     gateway.write_config(&format!("{config}limits: {{request_body_bytes: 1MiB}}\n"));
-    let reloaded = || gateway.log().contains("the configuration is in force");
-    until(reloaded, "the reload").await;
+    gateway.until_log("the configuration is in force").await;
     assert_answers(&gateway).await;
     assert_eq!(upstream.counts().connections, 1);
 }
