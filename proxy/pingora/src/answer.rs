@@ -106,7 +106,8 @@ impl Whole {
             return Err(Unusable::Malformed(DecodeError::Framing(what)));
         }
         if !(200..300).contains(&self.status) {
-            return Err(Unusable::Refused(egress.decode_error(self.status, &self.headers, &body)));
+            let error = egress.decode_error(self.status, &self.headers, &body);
+            return Err(Unusable::Refused(error, self.headers));
         }
         if streaming {
             let what = "a stream was asked for, something else came".to_owned();
@@ -130,8 +131,8 @@ impl Whole {
 /// Why an answer is none.
 #[derive(Debug)]
 pub(crate) enum Unusable {
-    /// The provider said no.
-    Refused(UpstreamError),
+    /// The provider said no, with these headers.
+    Refused(UpstreamError, HeaderMap),
     /// It cannot be read.
     Malformed(DecodeError),
 }

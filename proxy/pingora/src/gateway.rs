@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use conf_schema::plan::Plan;
-use http::Method;
+use http::{HeaderMap, Method};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
@@ -427,11 +427,14 @@ fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> 
         Err(unusable) => unusable,
     };
     let provider = upstream.provider.name.to_string();
-    let failure = match unusable {
-        Unusable::Refused(error) => Failure::UpstreamRefused { provider, error },
-        Unusable::Malformed(error) => Failure::UpstreamMalformed { provider, error },
+    let (failure, said) = match unusable {
+        Unusable::Refused(error, said) => (Failure::UpstreamRefused { provider, error }, said),
+        Unusable::Malformed(error) => {
+            (Failure::UpstreamMalformed { provider, error }, HeaderMap::new())
+        }
     };
-    let (header, body) = reply::failure_parts(&failure, request_id)?;
+    let (mut header, body) = reply::failure_parts(&failure, request_id)?;
+    head::keep(&said, &mut header)?;
     exchange.handle.replace_header(header);
     exchange.outcome.failure = Some(failure);
     Ok(body)

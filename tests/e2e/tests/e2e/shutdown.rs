@@ -111,7 +111,7 @@ async fn connections_that_clients_keep_open_do_not_hold_it_up() {
     ))
     .await;
     // The client's pool keeps this one.
-    assert_eq!(gateway.ask("m").await.bytes().await.unwrap().is_empty(), false);
+    assert!(!gateway.ask("m").await.bytes().await.unwrap().is_empty());
     let _silent = TcpStream::connect(gateway.address()).await.unwrap();
     gateway.signal("TERM");
     assert_eq!(end(&mut gateway).await.code(), Some(0));
