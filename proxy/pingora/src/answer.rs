@@ -197,6 +197,13 @@ impl Streamed {
 
     /// The upstream's body is complete.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>, outcome: &mut Outcome) {
+        let provider = self.provider.to_string();
+        self.break_off(Failure::UpstreamBrokeOff { provider }, out, outcome);
+    }
+
+    /// Nothing more will come, because of `failure`. If the answer is complete all the same, the
+    /// client need not know.
+    pub(crate) fn break_off(&mut self, failure: Failure, out: &mut Vec<u8>, outcome: &mut Outcome) {
         if self.ended {
             return;
         }
@@ -215,16 +222,13 @@ impl Streamed {
                 }
                 self.ended = true;
             }
-            Err(DecodeError::Truncated) => {
-                let provider = self.provider.to_string();
-                self.fail(Failure::UpstreamBrokeOff { provider }, out, outcome);
-            }
+            Err(DecodeError::Truncated) => self.fail(failure, out, outcome),
             Err(error) => self.fail(self.malformed(error), out, outcome),
         }
     }
 
     /// Ends the stream so that the client sees a well-formed end.
-    pub(crate) fn fail(&mut self, failure: Failure, out: &mut Vec<u8>, outcome: &mut Outcome) {
+    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>, outcome: &mut Outcome) {
         if self.ended {
             return;
         }
@@ -244,11 +248,9 @@ impl Streamed {
                     outcome.usage.update(usage);
                 }
                 outcome.malformed = tap.malformed();
-                if let Some(error) = tap.error()
-                    && outcome.failure.is_none()
-                {
-                    let (provider, error) = (self.provider.to_string(), error.clone());
-                    outcome.failure = Some(Failure::UpstreamRefused { provider, error });
+                if let Some(error) = tap.error().cloned() {
+                    let provider = self.provider.to_string();
+                    self.fail(Failure::UpstreamRefused { provider, error }, out, outcome);
                 }
             }
             Way::Translate { encoder, deltas, .. } => {

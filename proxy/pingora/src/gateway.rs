@@ -112,7 +112,7 @@ impl Gateway {
         if let Some(ChatExchange { attempt: Some(attempt), outcome, .. }) = ctx.chat.as_deref_mut()
             && let Answer::Streamed(streamed) = &mut attempt.answer
         {
-            streamed.fail(failure, &mut tail, outcome);
+            streamed.break_off(failure, &mut tail, outcome);
         }
         session.write_response_body(Some(Bytes::from(tail)), true).await
     }
