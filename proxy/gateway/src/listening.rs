@@ -11,6 +11,11 @@ use std::os::fd::IntoRawFd;
 use async_trait::async_trait;
 use pingora::server::{ListenFds, RuntimeOpts, ShutdownWatch};
 use pingora::services::Service;
+use socket2::{Domain, Type};
+
+/// Connections that wait to be accepted: as many as the system allows. The standard library's 128
+/// would turn a burst of clients away for a second.
+const BACKLOG: i32 = 65_535;
 
 /// A service whose sockets listen already.
 pub(crate) struct Listening<S> {
@@ -31,9 +36,12 @@ impl Socket {
     ///
     /// If the address is taken, or not to be had.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { address, listener })
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self { address, listener: socket.into() })
     }
 
     /// The address, as Pingora must be told it.

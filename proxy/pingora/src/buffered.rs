@@ -13,6 +13,7 @@
 //! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
 //! this file has an end-to-end test.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,14 +26,17 @@ use pingora::protocols::Digest;
 use pingora::protocols::http::custom::{CustomMessageWrite, server::Session as CustomSession};
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::time::fast_timeout::fast_sleep;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::head;
 
 /// Nothing came from the upstream in time.
 pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
+/// The answer ended with its header or with trailers, where `response_body_filter` is not called.
+pub(crate) const ENDED_UNSEEN: ErrorType = ErrorType::Custom("EndedUnseen");
 
 /// How long the upstream may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -104,8 +108,26 @@ pub(crate) fn uninstall(session: &mut Session, handle: &Handle) {
     }
 }
 
+fn ended_unseen() -> Result<()> {
+    Error::e_explain(ENDED_UNSEEN, "the answer has no body, or trailers behind it")
+}
+
 fn nobody() -> ServerSession {
     ServerSession::Custom(Box::new(()))
+}
+
+/// Goes off at about a moment. Pingora's timers are coarse, and cost a fraction of tokio's, which
+/// wake the driver whenever a new one is the earliest.
+struct Timer {
+    at: Instant,
+    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Timer {
+    fn until(at: Instant) -> Self {
+        let duration = at.saturating_duration_since(Instant::now());
+        Self { at, sleep: Box::pin(fast_sleep(duration)) }
+    }
 }
 
 struct BufferedSession {
@@ -116,9 +138,9 @@ struct BufferedSession {
     began: Option<Instant>,
     /// When the upstream was last heard of in this attempt.
     heard: Option<Instant>,
-    /// One timer for the life of the session: setting a timer for each event would cost more
-    /// than translating it. It may go off early, and is then set again.
-    timer: Option<std::pin::Pin<Box<Sleep>>>,
+    /// One timer for the life of an attempt: setting a timer for each event would cost more than
+    /// translating it. It may go off early, and is then set again.
+    timer: Option<Timer>,
     /// The header of an answer whose body has not been read yet.
     held: Option<Box<ResponseHeader>>,
 }
@@ -157,15 +179,17 @@ impl BufferedSession {
     }
 
     /// Waits until the upstream has been silent for too long.
-    async fn silence(timer: &mut Option<std::pin::Pin<Box<Sleep>>>, deadline: Option<Instant>) {
+    async fn silence(slot: &mut Option<Timer>, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return std::future::pending().await };
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         loop {
             // Set again only when it goes off: most of the time the next event comes first.
-            if timer.deadline() > deadline || timer.is_elapsed() {
-                timer.as_mut().reset(deadline);
+            if slot.as_ref().is_none_or(|timer| timer.at > deadline) {
+                *slot = Some(Timer::until(deadline));
             }
-            timer.as_mut().await;
+            if let Some(timer) = slot {
+                timer.sleep.as_mut().await;
+            }
+            *slot = None;
             if Instant::now() >= deadline {
                 return;
             }
@@ -190,25 +214,20 @@ impl BufferedSession {
         }
     }
 
-    fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) {
+    fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) -> Result<()> {
         match task {
             HttpTask::Header(header, _) if header.status.is_informational() => {}
+            HttpTask::Header(_, true) | HttpTask::Trailer(_) => return ended_unseen(),
             HttpTask::Header(header, end) if head::is_event_stream(&header) => {
                 out.push(HttpTask::Header(header, end));
             }
-            HttpTask::Header(header, end) => {
-                self.held = Some(header);
-                if end {
-                    self.release(None, true, out);
-                }
-            }
+            HttpTask::Header(header, _) => self.held = Some(header),
             HttpTask::Body(None, false) => {}
             HttpTask::Body(body, end) => self.release(body, end, out),
-            HttpTask::Done | HttpTask::Trailer(_) if self.held.is_some() => {
-                self.release(None, true, out);
-            }
+            HttpTask::Done if self.held.is_some() => return ended_unseen(),
             other => out.push(other),
         }
+        Ok(())
     }
 }
 
@@ -255,7 +274,7 @@ impl CustomSession for BufferedSession {
         self.heard = Some(Instant::now());
         let mut out = Vec::with_capacity(tasks.len() + 1);
         for task in tasks {
-            self.admit(task, &mut out);
+            self.admit(task, &mut out)?;
         }
         if out.is_empty() {
             return Ok(false);

@@ -3,7 +3,7 @@
 use adapters_canonical::failure::Failure;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::buffered::UPSTREAM_SILENT;
+use crate::buffered::{ENDED_UNSEEN, UPSTREAM_SILENT};
 
 const UNTRUSTED: &str = "its certificate is not trusted";
 
@@ -21,6 +21,9 @@ pub(crate) fn cause(error: &Error, provider: &str, answered: bool) -> Cause {
     if *error.etype() == UPSTREAM_SILENT {
         // Measured by the client's session, so Pingora takes it for the client's fault.
         return Cause::Failure(Failure::UpstreamTimedOut { provider });
+    }
+    if *error.etype() == ENDED_UNSEEN {
+        return Cause::Failure(Failure::UpstreamBrokeOff { provider });
     }
     if *error.esource() == ErrorSource::Downstream {
         return Cause::Client;

@@ -20,6 +20,7 @@ use proxy_telemetry::Metrics;
 
 use crate::answer::{Streamed, Unusable, Whole};
 use crate::body::Unread;
+use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{self, Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
@@ -115,6 +116,29 @@ impl Gateway {
             streamed.break_off(failure, &mut tail, outcome);
         }
         session.write_response_body(Some(Bytes::from(tail)), true).await
+    }
+
+    /// Gives the client an answer of which the filters saw no end, though it is complete.
+    async fn end_unseen(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        failure: Failure,
+    ) -> Result<()> {
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
+        if !exchange.attempt.as_ref().is_some_and(|a| matches!(a.answer, Answer::Whole(_))) {
+            return self.end_badly(session, ctx, failure).await;
+        }
+        let body = finish_whole(exchange, &ctx.request_id)?;
+        match exchange.outcome.failure.take() {
+            Some(failure) => self.end_badly(session, ctx, failure).await,
+            None if body.is_empty() => self.end_badly(session, ctx, failure).await,
+            None => {
+                buffered::uninstall(session, &exchange.handle);
+                session.set_keepalive(None);
+                reply::json(session, 200, body, &ctx.request_id).await
+            }
+        }
     }
 
     fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
@@ -350,7 +374,11 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
-        if let Err(error) = self.end_badly(session, ctx, failure).await {
+        let ended = match *error.etype() == ENDED_UNSEEN {
+            true => self.end_unseen(session, ctx, failure).await,
+            false => self.end_badly(session, ctx, failure).await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
         let status = session.response_written().map_or(0, |header| header.status.as_u16());
