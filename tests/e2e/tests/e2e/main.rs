@@ -13,6 +13,7 @@ mod observed;
 mod passthrough;
 mod quickstart;
 mod reload;
+mod sdk;
 mod secrets;
 mod shutdown;
 mod streams;
