@@ -4,6 +4,7 @@
 //! test, `tests-mock` the providers behind it; both end with the test.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::disallowed_methods, reason = "what is tested runs by the real clock")]
 
 mod chat;
 mod dialects;
