@@ -25,7 +25,7 @@ use crate::cause::{self, Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::snapshot::Snapshots;
-use crate::{access, buffered, chat, clock, head, local, reply, route};
+use crate::{access, body, buffered, chat, clock, head, local, reply, route};
 
 /// Between two pieces of an answer on their way to a slow client.
 const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -51,9 +51,15 @@ impl Gateway {
 
     /// Answers with an error, unless the client is gone.
     async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, failure: Failure) -> Result<()> {
+        if body::awaits_leave(session) {
+            // Nobody knows whether its body will come.
+            session.set_keepalive(None);
+        }
         let replied = reply::failure(session, &failure, &ctx.request_id).await;
         ctx.failure = Some(failure);
-        replied.map(drop)
+        replied?;
+        body::discard(session).await;
+        Ok(())
     }
 
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {

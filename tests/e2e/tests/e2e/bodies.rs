@@ -268,6 +268,31 @@ async fn a_client_still_sending_too_much_reads_why_it_is_refused() {
 }
 
 #[tokio::test]
+async fn a_client_refused_for_another_reason_while_it_sends_reads_why() {
+    let gateway = strict().await;
+    let piece = vec![b' '; 1 << 20];
+    for (target, status) in [("POST /nowhere", "404"), ("PUT /v1/chat/completions", "405")] {
+        let mut client = Raw::connect(&gateway).await;
+        let length = 20 * piece.len();
+        let head = format!("{target} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+        client.send(head.as_bytes()).await;
+        for _ in 0..20 {
+            soon(client.send(&piece), target).await;
+        }
+        assert!(client.header().await.starts_with(&format!("HTTP/1.1 {status}")), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_leave_in_vain_is_let_go() {
+    let gateway = strict().await;
+    let mut client = Raw::connect(&gateway).await;
+    client.send(b"PUT /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n").await;
+    client.send(b"expect: 100-continue\r\n\r\n").await;
+    assert!(client.rest().await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
 async fn the_limit_is_exact() {
     let upstream = MockUpstream::start(openai::answering("Hej")).await.unwrap();
     let config = Dialect::OpenAi.config(&upstream.url(), "");

@@ -6,8 +6,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 #![expect(clippy::disallowed_methods, reason = "what is tested runs by the real clock")]
 
+mod bodies;
 mod chat;
+mod client_gone;
 mod dialects;
+mod errors;
+mod failures;
 mod gateway;
 mod mock_model;
 mod observed;

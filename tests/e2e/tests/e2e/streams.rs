@@ -333,6 +333,20 @@ async fn a_page_in_place_of_a_stream_is_a_bad_gateway() {
     }
 }
 
+#[tokio::test]
+async fn a_stream_of_no_bytes_at_all_is_a_bad_gateway() {
+    for dialect in ALL {
+        let events = [("content-type", "text/event-stream")];
+        let script = Script::always(Reply::whole(200, &events, ""));
+        let (gateway, _upstream) = behind(dialect, script, "").await;
+        let answer = gateway.chat(&streaming(false)).await;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, 502, "{dialect:?}: {text}");
+        assert!(text.contains("upstream_broke_off"), "{text}");
+    }
+}
+
 /// Field 2.
 #[tokio::test]
 async fn a_line_of_garbage_is_skipped_and_counted() {
@@ -395,8 +409,10 @@ async fn the_next_request_is_served_after_a_stream_broke_off() {
     let dialect = Dialect::Gemini;
     let broken = sse(dialect.events(&["one"])).cut_after(1, Step::Reset);
     let script = Script::sequence(vec![broken, sse(dialect.events(&["fine"]))]);
-    let (gateway, _upstream) = behind(dialect, script, "").await;
+    let (mut gateway, _upstream) = behind(dialect, script, "").await;
     assert_eq!(gateway.stream("m").await.finish_reasons(), ["error"]);
+    // The gateway closes the connection of a stream that broke off.
+    gateway.client = reqwest::Client::builder().no_proxy().build().unwrap();
     assert_eq!(gateway.stream("m").await.content(), "fine");
 }
 
