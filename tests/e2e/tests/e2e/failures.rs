@@ -280,7 +280,7 @@ async fn a_provider_that_closes_in_place_of_an_answer_is_a_bad_gateway() {
 /// The status must be an error's too: a 200 with an error in it is retried by nobody.
 #[tokio::test]
 async fn an_answer_that_cannot_be_read_is_a_bad_gateway() {
-    for dialect in [Dialect::Anthropic, Dialect::Gemini] {
+    for dialect in ALL {
         let good = dialect.whole("Hej").body();
         for (what, body) in [
             ("garbage", &b"this is not JSON"[..]),
@@ -289,6 +289,10 @@ async fn an_answer_that_cannot_be_read_is_a_bad_gateway() {
             ("an array", b"[]"),
             ("half", &good[..good.len() / 2]),
         ] {
+            // What passes through need only be JSON.
+            if (dialect, what) == (Dialect::OpenAi, "an array") {
+                continue;
+            }
             let json = [("content-type", "application/json")];
             let reply = Reply::whole(200, &json, body.to_vec());
             let (gateway, _upstream) = behind(dialect, Script::always(reply), "").await;

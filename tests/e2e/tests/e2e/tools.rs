@@ -81,7 +81,7 @@ async fn every_way_to_choose_a_tool_reaches_every_provider() {
         let config = sent(Dialect::Gemini, &body).await["toolConfig"].take();
         let config = &config["functionCallingConfig"];
         assert_eq!(config["mode"], gemini, "{choice}");
-        let only = (choice.is_object()).then(|| json!(["get_time"])).unwrap_or_default();
+        let only = if choice.is_object() { json!(["get_time"]) } else { Value::Null };
         assert_eq!(config["allowedFunctionNames"], only, "{choice}");
     }
 }
