@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tests_mock::{MockUpstream, Transport, openai};
+use tests_mock::{Gate, MockUpstream, Script, Transport, openai};
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, PATIENCE};
 
 const OPEN: &str = "penstock_upstream_connections";
 
@@ -55,12 +55,36 @@ async fn http2_in_the_clear_is_spoken_where_it_is_asked_for() {
     for request in upstream.requests() {
         assert_eq!(format!("{:?}", request.http_version), "HTTP/2.0");
     }
-    // Many at once, on one connection.
-    let ask = || gateway.ask("p/m");
-    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
-    for answer in [a, b, c, d] {
-        assert_eq!(answer.status(), 200);
-    }
+}
+
+#[tokio::test]
+async fn requests_share_an_http2_connection() {
+    let gate = Gate::shut();
+    let upstream = MockUpstream::start_as(
+        Script::new({
+            let gate = gate.clone();
+            move |_, attempt| match attempt {
+                0 => openai::stream(&["slow"]).paced(&gate),
+                _ => openai::chat("Hello there"),
+            }
+        }),
+        Transport::H2c,
+    )
+    .await
+    .unwrap();
+    let config = provider(&upstream.url(), "http_version: h2c, accounts: [{name: a}]");
+    let gateway = Gateway::start(&config).await;
+    let meanwhile = async {
+        upstream.until(|seen| seen.in_flight == 1).await;
+        for _ in 0..3 {
+            assert_eq!(gateway.ask("p/m").await.status(), 200);
+        }
+        gate.open();
+    };
+    let both = async { tokio::join!(gateway.stream("p/m"), meanwhile) };
+    let (slow, ()) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(slow.content(), "slow");
+    assert_eq!(upstream.counts().requests, 4);
     assert_eq!(upstream.counts().connections, 1);
 }
 
