@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -31,6 +32,8 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::Instant;
 
+use crate::answer::{Outcome, Streamed};
+use crate::cause::{Cause, cause};
 use crate::head;
 
 /// Nothing came from the upstream in time.
@@ -51,9 +54,11 @@ pub(crate) struct Patience {
 #[derive(Default)]
 struct Shared {
     /// The real session, on its way back.
-    inner: Option<ServerSession>,
+    inner: Option<Box<ServerSession>>,
     /// The header to send instead of the one held back.
     header: Option<Box<ResponseHeader>>,
+    /// The answer, if it is streamed.
+    streamed: Option<Box<Streamed>>,
     /// When the current attempt began, and how long its upstream may be silent.
     attempt: Option<(Instant, Patience)>,
 }
@@ -73,6 +78,51 @@ impl Handle {
         let mut shared = self.lock();
         shared.attempt = Some((Instant::now(), patience));
         shared.header = None;
+        shared.streamed = None;
+    }
+
+    /// The answer is streamed.
+    pub(crate) fn begin_stream(&self, streamed: Box<Streamed>) {
+        self.lock().streamed = Some(streamed);
+    }
+
+    /// Takes the next bytes of a streamed answer, and gives the client's.
+    pub(crate) fn push(&self, piece: Option<&[u8]>, end: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(streamed) = &mut self.lock().streamed {
+            if let Some(piece) = piece {
+                streamed.push(piece, &mut out);
+            }
+            if end {
+                streamed.finish(&mut out);
+            }
+        }
+        out
+    }
+
+    /// The well-formed end of a streamed answer that broke off; `None` if none has begun.
+    pub(crate) fn break_off(&self, failure: Failure) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        self.lock().streamed.as_mut()?.break_off(failure, &mut out);
+        Some(out)
+    }
+
+    /// What came of a streamed answer.
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        self.lock().streamed.take().map(|streamed| streamed.into_outcome())
+    }
+
+    /// Reads the upstream's failure as the end of the stream that is under way, if one is.
+    fn end_by(&self, error: &Error) -> Option<Bytes> {
+        let provider = self.lock().streamed.as_ref()?.provider().to_owned();
+        match cause(error, &provider, true) {
+            Cause::Failure(failure) => self.break_off(failure).map(Bytes::from),
+            Cause::Client => None,
+        }
+    }
+
+    fn stream_has_failed(&self) -> bool {
+        self.lock().streamed.as_ref().is_some_and(|streamed| streamed.has_failed())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
@@ -83,7 +133,7 @@ impl Handle {
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
 pub(crate) fn install(session: &mut Session) -> Handle {
     let handle = Handle::default();
-    let inner = std::mem::replace(&mut *session.downstream_session, nobody());
+    let inner = std::mem::replace(&mut session.downstream_session, nobody());
     *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
         inner: Some(inner),
         handle: handle.clone(),
@@ -91,6 +141,7 @@ pub(crate) fn install(session: &mut Session) -> Handle {
         heard: None,
         timer: None,
         held: None,
+        ended: false,
     }));
     handle
 }
@@ -102,9 +153,9 @@ pub(crate) fn uninstall(session: &mut Session, handle: &Handle) {
         return;
     }
     // Dropping the decorator leaves the real session in the handle.
-    drop(std::mem::replace(&mut *session.downstream_session, nobody()));
+    drop(std::mem::replace(&mut session.downstream_session, nobody()));
     if let Some(inner) = handle.lock().inner.take() {
-        *session.downstream_session = inner;
+        session.downstream_session = inner;
     }
 }
 
@@ -112,8 +163,8 @@ fn ended_unseen() -> Result<()> {
     Error::e_explain(ENDED_UNSEEN, "the answer has no body, or trailers behind it")
 }
 
-fn nobody() -> ServerSession {
-    ServerSession::Custom(Box::new(()))
+fn nobody() -> Box<ServerSession> {
+    Box::new(ServerSession::Custom(Box::new(())))
 }
 
 /// Goes off at about a moment. Pingora's timers are coarse, and cost a fraction of tokio's, which
@@ -132,7 +183,7 @@ impl Timer {
 
 struct BufferedSession {
     /// There until it is dropped.
-    inner: Option<ServerSession>,
+    inner: Option<Box<ServerSession>>,
     handle: Handle,
     /// The attempt that `heard` and `held` belong to.
     began: Option<Instant>,
@@ -143,6 +194,8 @@ struct BufferedSession {
     timer: Option<Timer>,
     /// The header of an answer whose body has not been read yet.
     held: Option<Box<ResponseHeader>>,
+    /// The client has all it will get, though the upstream may still be sending.
+    ended: bool,
 }
 
 impl Drop for BufferedSession {
@@ -156,12 +209,12 @@ impl Drop for BufferedSession {
 impl BufferedSession {
     #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
     fn get(&self) -> &ServerSession {
-        self.inner.as_ref().expect("the session is there until it is dropped")
+        self.inner.as_deref().expect("the session is there until it is dropped")
     }
 
     #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
     fn get_mut(&mut self) -> &mut ServerSession {
-        self.inner.as_mut().expect("the session is there until it is dropped")
+        self.inner.as_deref_mut().expect("the session is there until it is dropped")
     }
 
     /// When the upstream will have been silent for too long, if an attempt is under way.
@@ -216,6 +269,7 @@ impl BufferedSession {
 
     fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) -> Result<()> {
         match task {
+            _ if self.ended => {}
             HttpTask::Header(header, _) if header.status.is_informational() => {}
             HttpTask::Header(_, true) | HttpTask::Trailer(_) => return ended_unseen(),
             HttpTask::Header(header, end) if head::is_event_stream(&header) => {
@@ -223,7 +277,18 @@ impl BufferedSession {
             }
             HttpTask::Header(header, _) => self.held = Some(header),
             HttpTask::Body(None, false) => {}
-            HttpTask::Body(body, end) => self.release(body, end, out),
+            HttpTask::Body(body, end) => {
+                self.ended = end;
+                self.release(body, end, out);
+            }
+            // Ended here and not by the proxy loop, which would close the client's connection.
+            HttpTask::Failed(error) => match self.handle.end_by(&error) {
+                Some(tail) => {
+                    self.ended = true;
+                    out.push(HttpTask::Body(Some(tail), true));
+                }
+                None => out.push(HttpTask::Failed(error)),
+            },
             HttpTask::Done if self.held.is_some() => return ended_unseen(),
             other => out.push(other),
         }
@@ -275,6 +340,15 @@ impl CustomSession for BufferedSession {
         let mut out = Vec::with_capacity(tasks.len() + 1);
         for task in tasks {
             self.admit(task, &mut out)?;
+        }
+        // The filters have seen all of these tasks: a stream that has told the client of its
+        // failure did so in the last of them, and is over whatever the upstream still sends.
+        if !self.ended && self.handle.stream_has_failed() {
+            self.ended = true;
+            match out.last_mut() {
+                Some(HttpTask::Body(_, end)) => *end = true,
+                _ => out.push(HttpTask::Body(None, true)),
+            }
         }
         if out.is_empty() {
             return Ok(false);

@@ -22,6 +22,9 @@ const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
 /// The losses' header stays below what proxies take.
 const LONGEST_LOSSES: usize = 2048;
 
+/// Room for the headers of a request or an answer; what grows, grows twofold.
+const HEADERS: usize = 12;
+
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -44,7 +47,7 @@ pub(crate) fn upstream_request(
 ) -> Result<RequestHeader> {
     let upstream = &attempt.upstream;
     let path = format!("{}{}", upstream.provider.base_url.path, attempt.path);
-    let mut header = RequestHeader::build(Method::POST, path.as_bytes(), Some(16))?;
+    let mut header = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(HEADERS))?;
     header.insert_header(HOST, upstream.host.clone())?;
     header.insert_header(CONTENT_TYPE, JSON)?;
     header.insert_header(CONTENT_LENGTH, attempt.body.len())?;
