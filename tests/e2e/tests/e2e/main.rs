@@ -9,6 +9,7 @@
 mod bodies;
 mod chat;
 mod client_gone;
+mod connections;
 mod dialects;
 mod errors;
 mod failures;

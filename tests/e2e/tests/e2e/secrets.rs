@@ -274,3 +274,17 @@ async fn a_client_that_is_refused_sees_its_limits_too() {
         assert!(!answer.headers().contains_key(name), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_a_provider_quotes_is_taken_out_of_what_it_says() {
+    for dialect in ALL {
+        let quoted = format!("the key {UPSTREAM_KEY} is not for this");
+        let upstream =
+            MockUpstream::start(Script::always(refusal(dialect, 400, &quoted))).await.unwrap();
+        let gateway = guarded(dialect, &upstream, "").await;
+        let answer = request(&gateway, false).send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+        let error = answer.text().await.unwrap();
+        assert!(error.contains("the key *** is not for this"), "{dialect:?}: {error}");
+    }
+}
