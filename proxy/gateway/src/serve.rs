@@ -32,7 +32,7 @@ const MOST_TRIES: usize = 16;
 
 /// Reads need no buffer here: the parser reads into its own, and this one would be 64 KiB for each
 /// waiting stream. Writes get room for a header and a small body, which then leave together.
-const CLIENT_BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(4 << 10) };
+const CLIENT_BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(2 << 10) };
 
 /// Serves until told to stop.
 pub(crate) fn run(arguments: &Configuration, format: LogFormat) -> ExitCode {

@@ -108,6 +108,12 @@ impl ChatExchange {
         self.canonical.as_deref().ok_or(DecodeError::Truncated)
     }
 
+    /// Forgets what was asked: the answer has begun.
+    pub(crate) fn release_request(&mut self) {
+        self.body = Bytes::new();
+        self.canonical = None;
+    }
+
     /// What the encoder of the answer needs to know.
     pub(crate) fn answer_context(&self, request_id: &str) -> AnswerContext {
         AnswerContext {

@@ -229,6 +229,10 @@ impl ProxyHttp for Gateway {
             }
         };
         *upstream_response = header;
+        if streamed {
+            // There will be no other attempt, and a stream may wait for minutes.
+            exchange.release_request();
+        }
         Ok(())
     }
 
