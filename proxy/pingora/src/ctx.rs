@@ -11,6 +11,7 @@ use adapters_openai::ingress;
 use adapters_openai::ingress::Envelope;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use proxy_admit::key::Caller;
 use proxy_route::resolve::Resolved;
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
@@ -26,6 +27,8 @@ pub struct Ctx {
     pub(crate) started: Instant,
     pub(crate) request_id: String,
     pub(crate) route: &'static str,
+    /// Who is asking, once that is known.
+    pub(crate) caller: Caller,
     /// Why there was no answer, once that is known.
     pub(crate) failure: Option<Failure>,
     pub(crate) chat: Option<Box<ChatExchange>>,

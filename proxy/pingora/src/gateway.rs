@@ -16,6 +16,7 @@ use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use proxy_admit::key::Caller;
 use proxy_telemetry::Metrics;
 
 use crate::answer::{Streamed, Whole};
@@ -51,9 +52,6 @@ impl Gateway {
     }
 
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        if let Err(failure) = chat::identify(session, &ctx.snapshot) {
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
         match chat::read(session, ctx).await {
             Ok(()) => Ok(false),
             Err(Unread::Refused(failure)) => {
@@ -72,12 +70,10 @@ impl Gateway {
             }
             "/readyz" => reply::text(session, 200, "ready\n", id).await?,
             _ => {
-                let answer = chat::identify(session, &ctx.snapshot).and_then(|()| {
-                    match path.strip_prefix("/v1/models/") {
-                        Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
-                        _ => Ok(local::model_list(&ctx.snapshot)),
-                    }
-                });
+                let answer = match path.strip_prefix("/v1/models/") {
+                    Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
+                    _ => Ok(local::model_list(&ctx.snapshot)),
+                };
                 match answer {
                     Ok(body) => reply::json(session, 200, body, id).await?,
                     Err(failure) => self.refuse(session, ctx, failure).await?,
@@ -99,6 +95,7 @@ impl ProxyHttp for Gateway {
             started: clock::now(),
             request_id: String::new(),
             route: "(none)",
+            caller: Caller::Anonymous,
             failure: None,
             chat: None,
         }
@@ -119,6 +116,14 @@ impl ProxyHttp for Gateway {
             let (method, allowed) = (method.to_string(), allowed.as_str());
             let failure = Failure::MethodNotAllowed { path, method, allowed };
             return self.refuse(session, ctx, failure).await.map(|()| true);
+        }
+        if route.starts_with("/v1/") {
+            match chat::identify(session, &ctx.snapshot) {
+                Ok(caller) => ctx.caller = caller,
+                Err(failure) => {
+                    return self.refuse(session, ctx, failure).await.map(|()| true);
+                }
+            }
         }
         match *allowed {
             Method::POST => self.chat(session, ctx).await,

@@ -375,3 +375,21 @@ async fn what_a_provider_says_when_it_refuses_is_not_in_the_log() {
     assert!(error.contains("`up` answered 400") && error.contains("no_swordfish"), "{error}");
     assert!(!gateway.log().contains("I will not say"));
 }
+
+#[tokio::test]
+async fn the_log_names_the_client_s_key_and_never_shows_it() {
+    let config = "
+auth: {mode: keys, keys: [{name: team-a, key: {env: TEAM_A}}]}
+providers: [{name: mock, dialect: mock}]
+models: [{name: mock, targets: [{provider: mock, model: mock-1}]}]
+";
+    let gateway = Gateway::start_with(config, &[("TEAM_A", "pk-swordfish")]).await;
+    let url = gateway.url("/v1/models");
+    let asked = gateway.client.get(&url).bearer_auth("pk-swordfish").send().await.unwrap();
+    assert_eq!(asked.status(), 200);
+    assert_eq!(gateway.client.get(&url).send().await.unwrap().status(), 401);
+    let lines = gateway.access_log(2).await;
+    assert_eq!(lines[0]["key"], "team-a");
+    assert_eq!(lines[1].get("key"), None, "{}", lines[1]);
+    assert!(!gateway.log().contains("swordfish"));
+}
