@@ -1,7 +1,10 @@
 //! Side-by-side benchmark: the gateway beside nginx and a bare Pingora, in one run.
 //!
 //! Absolute figures depend on the machine, so what counts are the ratios to the bare Pingora that
-//! the same run measured. Nothing is asserted.
+//! the same run measured. Even these are mostly noise where each server is measured once: on a
+//! virtual machine the same binary varies by a fifth from one second to the next. So a run goes
+//! round over all servers several times. Noise only ever adds CPU time, hence the least of the
+//! rounds is the truest; latencies are the median of the rounds. Nothing is asserted.
 //!
 //! | module      | answers                                                     |
 //! |-------------|-------------------------------------------------------------|
@@ -10,6 +13,8 @@
 //! | [`process`] | what does a process cost in CPU and memory?                 |
 //! | [`server`]  | how is each server under test started?                      |
 //! | [`runner`]  | what is measured, in which order?                           |
+//! | [`rounds`]  | what do the rounds say together?                            |
+//! | [`machine`] | where, when and on which revision was it measured?          |
 //! | [`report`]  | how is it printed, and which targets are met?               |
 //!
 //! ```text
@@ -19,16 +24,24 @@
 
 pub mod answer;
 pub mod load;
+pub mod machine;
 pub mod process;
 pub mod report;
+pub mod rounds;
 pub mod runner;
 pub mod server;
 
-use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
-/// Nanoseconds of `CLOCK_MONOTONIC`, which all processes of a machine share.
+use nix::time::ClockId;
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, which all processes of a machine share; 0 without the clock.
 #[must_use]
 pub fn now() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+    since_start_of(ClockId::CLOCK_MONOTONIC).as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
+/// What a clock shows; 0 if the machine does not have it.
+fn since_start_of(clock: ClockId) -> Duration {
+    clock.now().map(Duration::from).unwrap_or_default()
 }

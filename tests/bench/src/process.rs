@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use rustix::param::clock_ticks_per_second;
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
 /// A running child; it is killed when it is dropped.
 #[derive(Debug)]
@@ -41,22 +43,16 @@ impl Process {
         }
     }
 
-    /// CPU time of all threads so far, in microseconds, to the kernel's clock tick (10 ms).
+    /// CPU time of all threads so far, in microseconds. Taken from the process's clock, for what
+    /// `/proc` tells is rounded to 10 ms: far too coarse for a load of one second.
     ///
     /// # Errors
     ///
     /// Fails if the process is gone.
     pub fn cpu_micros(&self) -> io::Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The command's name may hold anything, so the fields are counted from behind it.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|it| it.parse::<u64>().ok())
-            .sum();
-        Ok(ticks as f64 * 1e6 / clock_ticks_per_second() as f64)
+        let id = i32::try_from(self.0.id()).map_err(io::Error::other)?;
+        let spent = clock_getcpuclockid(Pid::from_raw(id)).and_then(ClockId::now)?;
+        Ok(Duration::from(spent).as_nanos() as f64 / 1e3)
     }
 
     /// Memory resident now, in bytes.
@@ -90,4 +86,20 @@ fn pinned(core: usize, command: &[&str]) -> Command {
     let mut pinned = Command::new("taskset");
     pinned.args(["-c", &core.to_string()]).args(command).stdin(Stdio::null());
     pinned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Process;
+
+    #[test]
+    fn cpu_time_of_a_busy_process_is_told_finer_than_a_clock_tick() {
+        let busy = ["sh", "-c", "echo ready; while :; do :; done"];
+        let (process, _) = Process::start_and_hear(0, &busy).unwrap();
+        let tick = 10_000.0;
+        let readings = std::iter::repeat_with(|| process.cpu_micros().unwrap());
+        let between = readings.take(1_000_000).find(|it| it % tick != 0.0).unwrap();
+        let later = std::iter::repeat_with(|| process.cpu_micros().unwrap());
+        assert!(later.take(1_000_000).any(|it| it > between && it < between + tick));
+    }
 }

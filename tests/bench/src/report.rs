@@ -5,12 +5,21 @@ use std::fmt::{self, Display, Write};
 use serde_json::{Value, json};
 
 use crate::load::Tally;
-use crate::runner::{Figures, HELD_STREAMS, Route};
+use crate::machine::Machine;
+use crate::rounds::Rounds;
+use crate::runner::{Figures, HELD_STREAMS, Plan, Route, Whole};
 use crate::server::Kind;
 
-/// The figures of one run.
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a>(pub &'a [Figures]);
+/// One run: where, what, and the figures.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Where it was measured.
+    pub machine: Machine,
+    /// What was to be measured.
+    pub plan: Plan,
+    /// What was measured.
+    pub figures: Vec<Figures>,
+}
 
 /// One target: what is asked, what was measured, what is the limit.
 struct Target {
@@ -30,28 +39,21 @@ impl Target {
     }
 }
 
-impl Report<'_> {
+impl Report {
     fn find(&self, kind: Kind, route: Route) -> Option<&Figures> {
-        self.0.iter().find(|it| it.kind == kind && it.route == route)
+        self.figures.iter().find(|it| it.kind == kind && it.route == route)
     }
 
-    /// CPU per request in multiples of the bare Pingora's.
-    fn request_ratio(&self, figures: &Figures) -> Option<f64> {
-        let bare = self.find(Kind::Bare, Route::OpenAi)?.whole.as_ref()?;
-        Some(figures.whole.as_ref()?.cpu_micros / bare.cpu_micros)
+    /// A figure in multiples of the bare Pingora's.
+    fn ratio(&self, figures: &Figures, figure: fn(&Figures) -> Option<f64>) -> Option<f64> {
+        let bare = self.find(Kind::Bare, Route::OpenAi).and_then(figure)?;
+        Some(figure(figures)? / bare)
     }
 
-    /// CPU per event in multiples of the bare Pingora's.
-    fn event_ratio(&self, figures: &Figures) -> Option<f64> {
-        let bare = self.find(Kind::Bare, Route::OpenAi)?.streamed.as_ref()?;
-        Some(figures.streamed.as_ref()?.cpu_micros / bare.cpu_micros)
-    }
-
-    /// How much longer that share took than without a server, in microseconds.
-    fn added(&self, mine: &Tally, direct: impl Fn(&Figures) -> Option<&Tally>, share: f64) -> Cell {
-        let direct = self.find(Kind::Direct, Route::OpenAi).and_then(direct);
-        let direct = direct.and_then(|it| it.quantile(share));
-        Cell(mine.quantile(share).zip(direct).map(|(mine, direct)| (mine - direct) / 1e3), 0)
+    /// How much longer it took than without a server, in microseconds.
+    fn added(&self, figures: &Figures, latency: impl Fn(&Figures) -> Option<f64>) -> Cell {
+        let direct = self.find(Kind::Direct, Route::OpenAi).and_then(&latency);
+        Cell(latency(figures).zip(direct).map(|(mine, direct)| mine - direct), 0)
     }
 
     fn targets(&self) -> Vec<Target> {
@@ -63,10 +65,10 @@ impl Report<'_> {
                 let what = format!("{what}, {}", route.name());
                 targets.push(Target { what, measured, limit, unit });
             };
-            let ratio = figures.and_then(|it| self.request_ratio(it));
+            let ratio = figures.and_then(|it| self.ratio(it, request_cpu));
             add("CPU per request", ratio, if translated { 1.6 } else { 1.3 }, "× bare");
             if translated {
-                let ratio = figures.and_then(|it| self.event_ratio(it));
+                let ratio = figures.and_then(|it| self.ratio(it, event_cpu));
                 add("CPU per streamed event", ratio, 3.0, "× bare");
             }
             let memory = figures.and_then(|it| it.memory);
@@ -80,42 +82,10 @@ impl Report<'_> {
         targets
     }
 
-    /// Everything as JSON: microseconds, bytes, ratios.
+    /// Everything as JSON: microseconds, bytes, ratios; `rounds` holds each round's figure.
     #[must_use]
     pub fn json(&self) -> Value {
-        let quantiles = |tally: &Tally| {
-            let micros = |share| tally.quantile(share).map(|it| it / 1e3);
-            json!({ "p50_us": micros(0.5), "p99_us": micros(0.99) })
-        };
-        let figures: Vec<Value> = self
-            .0
-            .iter()
-            .map(|it| {
-                json!({
-                    "server": it.kind.name(),
-                    "route": it.route.name(),
-                    "complaints": it.complaints,
-                    "whole": it.whole.as_ref().map(|whole| json!({
-                        "requests_per_second": per_second(&whole.many),
-                        "cpu_us_per_request": whole.cpu_micros,
-                        "cpu_ratio_to_bare": self.request_ratio(it),
-                        "core_busy": whole.busy,
-                        "clients_1": quantiles(&whole.single),
-                        "clients_32": quantiles(&whole.many),
-                    })),
-                    "streamed": it.streamed.as_ref().map(|streamed| json!({
-                        "events": streamed.many.timings.len(),
-                        "cpu_us_per_event": streamed.cpu_micros,
-                        "cpu_ratio_to_bare": self.event_ratio(it),
-                        "event_delay": quantiles(&streamed.few),
-                    })),
-                    "memory": it.memory.map(|memory| json!({
-                        "resident_after_start": memory.after_start,
-                        "per_waiting_stream": memory.per_stream,
-                    })),
-                })
-            })
-            .collect();
+        let figures: Vec<Value> = self.figures.iter().map(|it| self.figures_json(it)).collect();
         let target = |it: &Target| {
             json!({
                 "what": it.what, "measured": it.measured, "limit": it.limit, "unit": it.unit,
@@ -123,7 +93,45 @@ impl Report<'_> {
             })
         };
         let targets: Vec<Value> = self.targets().iter().map(target).collect();
-        json!({ "figures": figures, "targets": targets })
+        json!({
+            "machine": self.machine.json(),
+            "rounds": self.plan.rounds,
+            "seconds": self.plan.length.as_secs_f64(),
+            "figures": figures,
+            "targets": targets,
+        })
+    }
+
+    fn figures_json(&self, it: &Figures) -> Value {
+        let whole = (!it.whole.is_empty()).then(|| {
+            json!({
+                "requests_per_second": it.whole.median(per_second),
+                "cpu_us_per_request": least_json(&it.whole, |it| it.cpu_micros),
+                "cpu_ratio_to_bare": self.ratio(it, request_cpu),
+                "core_busy": it.whole.median(|it| it.busy),
+                "clients_1": latency_json(&it.whole, |it| &it.single),
+                "clients_32": latency_json(&it.whole, |it| &it.many),
+            })
+        });
+        let streamed = (!it.streamed.is_empty()).then(|| {
+            json!({
+                "events": it.streamed.all(|it| Some(it.many.timings.len() as f64)),
+                "cpu_us_per_event": least_json(&it.streamed, |it| it.cpu_micros),
+                "cpu_ratio_to_bare": self.ratio(it, event_cpu),
+                "event_delay": latency_json(&it.streamed, |it| &it.few),
+            })
+        });
+        json!({
+            "server": it.kind.name(),
+            "route": it.route.name(),
+            "complaints": it.complaints,
+            "whole": whole,
+            "streamed": streamed,
+            "memory": it.memory.map(|memory| json!({
+                "resident_after_start": memory.after_start,
+                "per_waiting_stream": memory.per_stream,
+            })),
+        })
     }
 
     fn write_whole(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,32 +141,31 @@ impl Report<'_> {
              | added p50 · p99 µs, 1 client | added p50 · p99 µs, 32 clients |\n\
              |---|---|---:|---:|---:|---:|---:|---:|---:|\n",
         )?;
-        for it in self.0 {
-            let Some(whole) = &it.whole else { continue };
-            let direct = it.kind == Kind::Direct;
-            let cpu = (!direct).then_some(whole.cpu_micros);
-            let single = |share| {
-                self.added(&whole.single, |it| it.whole.as_ref().map(|it| &it.single), share)
-            };
-            let many =
-                |share| self.added(&whole.many, |it| it.whole.as_ref().map(|it| &it.many), share);
+        for it in self.figures.iter().filter(|it| !it.whole.is_empty()) {
+            let cpu = request_cpu(it);
+            let single = |share| self.added(it, |it| micros(&it.whole, |it| &it.single, share));
+            let many = |share| self.added(it, |it| micros(&it.whole, |it| &it.many, share));
             writeln!(
                 f,
                 "| {} | {} | {} | {} | {} | {} | {} | {} · {} | {} · {} |",
                 it.kind.name(),
                 it.route.name(),
-                Cell(Some(per_second(&whole.many)), 0),
+                Cell(it.whole.median(per_second), 0),
                 Cell(cpu, 1),
-                Cell(cpu.and_then(|_| self.request_ratio(it)), 2),
+                Cell(self.ratio(it, request_cpu), 2),
                 Cell(cpu.map(|cpu| 1e6 / cpu), 0),
-                Cell(cpu.map(|_| whole.busy), 2),
+                Cell(it.whole.median(|it| it.busy), 2),
                 single(0.5),
                 single(0.99),
                 many(0.5),
                 many(0.99),
             )?;
         }
-        f.write_char('\n')
+        self.write_taken(
+            f,
+            |it| it.whole.spread(|it| it.cpu_micros),
+            |it, share| it.whole.spread(|it| it.single.quantile(share)),
+        )
     }
 
     fn write_streamed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,34 +174,65 @@ impl Report<'_> {
             "| server | route | CPU µs/event | × bare | delay p50 · p99 µs \
              | added p50 · p99 µs |\n|---|---|---:|---:|---:|---:|\n",
         )?;
-        for it in self.0 {
-            let Some(streamed) = &it.streamed else { continue };
-            let cpu = (it.kind != Kind::Direct).then_some(streamed.cpu_micros);
-            let delay = |share| Cell(streamed.few.quantile(share).map(|it| it / 1e3), 0);
-            let added = |share| {
-                self.added(&streamed.few, |it| it.streamed.as_ref().map(|it| &it.few), share)
-            };
+        for it in self.figures.iter().filter(|it| !it.streamed.is_empty()) {
+            let delay = |share| micros(&it.streamed, |it| &it.few, share);
+            let added = |share| self.added(it, |it| micros(&it.streamed, |it| &it.few, share));
             writeln!(
                 f,
                 "| {} | {} | {} | {} | {} · {} | {} · {} |",
                 it.kind.name(),
                 it.route.name(),
-                Cell(cpu, 1),
-                Cell(cpu.and_then(|_| self.event_ratio(it)), 2),
-                delay(0.5),
-                delay(0.99),
+                Cell(event_cpu(it), 1),
+                Cell(self.ratio(it, event_cpu), 2),
+                Cell(delay(0.5), 0),
+                Cell(delay(0.99), 0),
                 added(0.5),
                 added(0.99),
             )?;
         }
-        f.write_char('\n')
+        self.write_taken(
+            f,
+            |it| it.streamed.spread(|it| it.cpu_micros),
+            |it, share| it.streamed.spread(|it| it.few.quantile(share)),
+        )
+    }
+
+    /// One line on how the figures above it came about, and how far the rounds were apart.
+    fn write_taken(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        cpu: impl Fn(&Figures) -> Option<f64>,
+        latency: impl Fn(&Figures, f64) -> Option<f64>,
+    ) -> fmt::Result {
+        let spreads: Vec<String> = self
+            .figures
+            .iter()
+            .filter_map(|it| Some((it, cpu(it)?)))
+            .map(|(it, spread)| format!("{} {} {spread:.2}", it.kind.name(), it.route.name()))
+            .collect();
+        let widest = |share| {
+            let spreads = self.figures.iter().filter_map(|it| latency(it, share));
+            Cell(spreads.max_by(f64::total_cmp), 2)
+        };
+        writeln!(
+            f,
+            "\nTaken in {} rounds of {} s per load, each server started anew in each. CPU, × bare \
+             and req/s per core: the least CPU of the rounds; all else: the median of the rounds, \
+             added: less the median without a server. Spread (median ÷ least of the rounds), CPU: \
+             {}; latency, at most: p50 {}, p99 {}.\n",
+            self.plan.rounds,
+            self.plan.length.as_secs_f64(),
+            if spreads.is_empty() { "–".to_owned() } else { spreads.join(", ") },
+            widest(0.5),
+            widest(0.99),
+        )
     }
 
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## Memory\n")?;
         f.write_str("| server | route | RSS after start, MB | KB per waiting stream, of ")?;
         writeln!(f, "{HELD_STREAMS} |\n|---|---|---:|---:|")?;
-        for it in self.0 {
+        for it in &self.figures {
             let Some(memory) = it.memory else { continue };
             writeln!(
                 f,
@@ -205,7 +243,7 @@ impl Report<'_> {
                 Cell(Some(memory.per_stream / 1024.0), 1),
             )?;
         }
-        f.write_char('\n')
+        writeln!(f, "\nMeasured once, in a process started for it; the spread is unknown.\n")
     }
 
     fn write_targets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,31 +257,67 @@ impl Report<'_> {
     }
 }
 
-impl Display for Report<'_> {
+impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.iter().any(|it| it.whole.is_some()) {
+        writeln!(f, "{}\nOne core for the server, one for upstreams and clients.\n", self.machine)?;
+        if self.figures.iter().any(|it| !it.whole.is_empty()) {
             self.write_whole(f)?;
         }
-        if self.0.iter().any(|it| it.streamed.is_some()) {
+        if self.figures.iter().any(|it| !it.streamed.is_empty()) {
             self.write_streamed(f)?;
         }
-        if self.0.iter().any(|it| it.memory.is_some()) {
+        if self.figures.iter().any(|it| it.memory.is_some()) {
             self.write_memory(f)?;
         }
-        for it in self.0 {
+        for it in &self.figures {
             for complaint in &it.complaints {
                 writeln!(f, "- {}, {}: {complaint}", it.kind.name(), it.route.name())?;
             }
         }
-        if self.0.iter().any(|it| !it.complaints.is_empty()) {
+        if self.figures.iter().any(|it| !it.complaints.is_empty()) {
             f.write_char('\n')?;
         }
         self.write_targets(f)
     }
 }
 
-fn per_second(tally: &Tally) -> f64 {
-    tally.answered as f64 / tally.elapsed.as_secs_f64()
+/// CPU per whole request, in microseconds.
+fn request_cpu(figures: &Figures) -> Option<f64> {
+    figures.whole.least(|it| it.cpu_micros)
+}
+
+/// CPU per streamed event, in microseconds.
+fn event_cpu(figures: &Figures) -> Option<f64> {
+    figures.streamed.least(|it| it.cpu_micros)
+}
+
+fn per_second(whole: &Whole) -> Option<f64> {
+    Some(whole.many.answered as f64 / whole.many.elapsed.as_secs_f64())
+}
+
+/// The median of the rounds of what that share of timings stays below, in microseconds.
+fn micros<T>(rounds: &Rounds<T>, tally: impl Fn(&T) -> &Tally, share: f64) -> Option<f64> {
+    rounds.median(|it| tally(it).quantile(share)).map(|nanos| nanos / 1e3)
+}
+
+fn least_json<T>(rounds: &Rounds<T>, figure: impl Fn(&T) -> Option<f64>) -> Value {
+    json!({
+        "least": rounds.least(&figure),
+        "spread": rounds.spread(&figure),
+        "rounds": rounds.all(&figure),
+    })
+}
+
+fn latency_json<T>(rounds: &Rounds<T>, tally: impl Fn(&T) -> &Tally) -> Value {
+    let all = |share| {
+        let nanos = rounds.all(|it| tally(it).quantile(share));
+        nanos.into_iter().map(|it| it / 1e3).collect::<Vec<_>>()
+    };
+    json!({
+        "p50_us": micros(rounds, &tally, 0.5),
+        "p99_us": micros(rounds, &tally, 0.99),
+        "rounds": { "p50_us": all(0.5), "p99_us": all(0.99) },
+    })
 }
 
 /// A figure to so many places, or a dash.
@@ -255,5 +329,92 @@ impl Display for Cell {
             Some(figure) => write!(f, "{figure:.*}", self.1),
             None => f.write_str("–"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Report;
+    use crate::load::Tally;
+    use crate::machine::Machine;
+    use crate::rounds::Rounds;
+    use crate::runner::{Figures, Plan, Route, Whole};
+    use crate::server::Kind;
+
+    /// A server with this CPU per request and this p50 in each round.
+    fn figures(kind: Kind, rounds: &[(f64, u64)]) -> Figures {
+        let mut whole = Rounds::default();
+        for (cpu, micros) in rounds {
+            let tally = Tally {
+                answered: 1_000,
+                timings: vec![micros * 1_000],
+                elapsed: Duration::from_secs(1),
+                ..Tally::default()
+            };
+            whole.push(Whole {
+                single: tally.clone(),
+                many: tally,
+                cpu_micros: (kind != Kind::Direct).then_some(*cpu),
+                busy: None,
+            });
+        }
+        Figures {
+            kind,
+            route: Route::OpenAi,
+            whole,
+            streamed: Rounds::default(),
+            memory: None,
+            complaints: Vec::new(),
+        }
+    }
+
+    fn report() -> Report {
+        let kinds = [Kind::Direct, Kind::Bare, Kind::Penstock];
+        Report {
+            machine: Machine::ask(),
+            plan: Plan {
+                rounds: 3,
+                length: Duration::from_secs(1),
+                whole: true,
+                streamed: false,
+                memory: false,
+                kinds: kinds.to_vec(),
+            },
+            figures: vec![
+                figures(Kind::Direct, &[(0.0, 50), (0.0, 40), (0.0, 90)]),
+                figures(Kind::Bare, &[(20.0, 70), (30.0, 80), (22.0, 75)]),
+                figures(Kind::Penstock, &[(40.0, 100), (25.0, 120), (30.0, 500)]),
+            ],
+        }
+    }
+
+    #[test]
+    fn ratios_are_of_the_least_and_delays_of_the_median() {
+        let printed = report().to_string();
+        // 25 ÷ 20, and 120 less 50.
+        let row = "| penstock | openai → openai | 1000 | 25.0 | 1.25 | 40000 | – | 70 · 70 |";
+        assert!(printed.contains(row), "{printed}");
+        assert!(printed.contains("| CPU per request, openai → openai | 1.25 | 1.3 × bare | ok |"));
+    }
+
+    #[test]
+    fn the_line_below_a_table_tells_how_it_was_taken_and_how_far_rounds_were_apart() {
+        let printed = report().to_string();
+        let line = printed.lines().find(|it| it.starts_with("Taken in 3 rounds of 1 s")).unwrap();
+        assert!(line.contains("bare pingora openai → openai 1.10, penstock openai → openai 1.20;"));
+        assert!(line.contains("at most: p50 1.25, p99 1.25."), "{line}");
+    }
+
+    #[test]
+    fn json_keeps_every_round() {
+        let json = report().json();
+        let whole = &json["figures"][2]["whole"];
+        assert_eq!(whole["cpu_us_per_request"]["rounds"], serde_json::json!([40.0, 25.0, 30.0]));
+        assert_eq!(
+            whole["clients_1"]["rounds"]["p50_us"],
+            serde_json::json!([100.0, 120.0, 500.0])
+        );
     }
 }

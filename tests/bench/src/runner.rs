@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::load::{self, Request, Tally};
+use crate::rounds::Rounds;
 use crate::server::{Kind, Server, Site, Upstreams};
 
 /// Events of one stream, and milliseconds between two of them.
@@ -23,7 +24,9 @@ const BODY_BYTES: usize = 1_024;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How long each load lasts.
+    /// How often to go round over all servers with whole requests and streamed events.
+    pub rounds: usize,
+    /// How long each load of a round lasts; streams that have begun are read to their end.
     pub length: Duration,
     /// Whole requests.
     pub whole: bool,
@@ -74,29 +77,30 @@ pub struct Figures {
     /// The route.
     pub route: Route,
     /// Whole requests.
-    pub whole: Option<Whole>,
+    pub whole: Rounds<Whole>,
     /// Streamed events.
-    pub streamed: Option<Streamed>,
+    pub streamed: Rounds<Streamed>,
     /// Memory.
     pub memory: Option<Memory>,
     /// What went wrong, if anything did.
     pub complaints: Vec<String>,
 }
 
-/// Whole requests of 1 KB.
+/// Whole requests of 1 KB, in one round.
 #[derive(Clone, Debug)]
 pub struct Whole {
     /// One client.
     pub single: Tally,
     /// Many clients.
     pub many: Tally,
-    /// The server's CPU time per request with many clients, in microseconds.
-    pub cpu_micros: f64,
+    /// The server's CPU time per request with many clients, in microseconds; `None` without a
+    /// server.
+    pub cpu_micros: Option<f64>,
     /// Which share of its core the server used with many clients.
-    pub busy: f64,
+    pub busy: Option<f64>,
 }
 
-/// Streamed events.
+/// Streamed events, in one round.
 #[derive(Clone, Debug)]
 pub struct Streamed {
     /// Few streams: how long events were under way.
@@ -104,11 +108,11 @@ pub struct Streamed {
     /// Many streams.
     pub many: Tally,
     /// The server's CPU time per event with many streams, in microseconds; a stream's own cost is
-    /// spread over its events.
-    pub cpu_micros: f64,
+    /// spread over its events. `None` without a server.
+    pub cpu_micros: Option<f64>,
 }
 
-/// Memory.
+/// Memory, measured once, in a process that was just started.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     /// Resident once the server is ready, in bytes.
@@ -152,6 +156,8 @@ pub async fn run(
     Ok(all)
 }
 
+/// Goes round over all servers. Each is started anew for each round: so an idle one costs nothing,
+/// and where its memory happens to lie differs from round to round.
 async fn measure_speed(
     plan: &Plan,
     site: &Site,
@@ -162,34 +168,50 @@ async fn measure_speed(
     let (events, delay) = (events.to_string(), delay.to_string());
     let flags = ["--events", &events, "--event-delay", &delay, "--answer-bytes", &bytes];
     let upstreams = Upstreams::start(site, &flags)?;
-    for kind in &plan.kinds {
-        let own = all.iter_mut().filter(|it| it.kind == *kind);
-        let server = match Server::start(*kind, site, &upstreams).await {
-            Ok(server) => server,
-            Err(failure) => {
-                own.for_each(|it| it.complain(failure.to_string()));
-                continue;
-            }
-        };
-        for figures in own {
-            if plan.whole {
-                progress(&format!("{}, {}: whole", figures.kind.name(), figures.route.name()));
-                let whole = measure_whole(plan, &server, figures.route).await;
-                figures.whole = figures.checked(whole, |it| [&it.single, &it.many]);
-            }
-            if plan.streamed {
-                progress(&format!("{}, {}: streamed", figures.kind.name(), figures.route.name()));
-                let streamed = measure_streamed(plan, &server, figures.route).await;
-                figures.streamed = figures.checked(streamed, |it| [&it.few, &it.many]);
+    let mut kinds = plan.kinds.clone();
+    for round in 1..=plan.rounds {
+        // Whoever cannot be started is not waited for again.
+        let mut startable = Vec::new();
+        for kind in kinds {
+            let own = all.iter_mut().filter(|it| it.kind == kind);
+            match Server::start(kind, site, &upstreams).await {
+                Ok(server) => {
+                    startable.push(kind);
+                    for figures in own {
+                        let (server_name, route) = (kind.name(), figures.route.name());
+                        progress(&format!("round {round}: {server_name}, {route}"));
+                        measure_round(plan, round, &server, figures).await;
+                    }
+                }
+                Err(failure) => own.for_each(|it| it.complain(format!("round {round}: {failure}"))),
             }
         }
+        kinds = startable;
     }
     Ok(())
 }
 
+async fn measure_round(plan: &Plan, round: usize, server: &Server, figures: &mut Figures) {
+    let warm_up = request(server, figures.route, false);
+    load::whole(&warm_up, MANY_CLIENTS, plan.length / 5).await;
+    if plan.whole {
+        let whole = measure_whole(plan, server, figures.route).await;
+        if let Some(whole) = figures.checked(round, whole, |it| [&it.single, &it.many]) {
+            figures.whole.push(whole);
+        }
+    }
+    if plan.streamed {
+        let streamed = measure_streamed(plan, server, figures.route).await;
+        if let Some(streamed) = figures.checked(round, streamed, |it| [&it.few, &it.many]) {
+            figures.streamed.push(streamed);
+        }
+    }
+}
+
 impl Figures {
     fn none(kind: Kind, route: Route) -> Self {
-        Self { kind, route, whole: None, streamed: None, memory: None, complaints: Vec::new() }
+        let (whole, streamed) = (Rounds::default(), Rounds::default());
+        Self { kind, route, whole, streamed, memory: None, complaints: Vec::new() }
     }
 
     fn complain(&mut self, complaint: String) {
@@ -201,13 +223,14 @@ impl Figures {
     /// Figures of which a request failed are no figures.
     fn checked<T>(
         &mut self,
+        round: usize,
         measured: io::Result<T>,
         tallies: impl Fn(&T) -> [&Tally; 2],
     ) -> Option<T> {
         let measured = match measured {
             Ok(measured) => measured,
             Err(failure) => {
-                self.complain(failure.to_string());
+                self.complain(format!("round {round}: {failure}"));
                 return None;
             }
         };
@@ -216,7 +239,8 @@ impl Figures {
         if failed > 0 || answered == 0 {
             let why = tallies(&measured).iter().find_map(|it| it.complaint.clone());
             let why = why.unwrap_or_default();
-            self.complain(format!("{failed} of {} failed: {why}", failed + answered));
+            let all = failed + answered;
+            self.complain(format!("round {round}: {failed} of {all} failed: {why}"));
             return None;
         }
         Some(measured)
@@ -225,13 +249,12 @@ impl Figures {
 
 async fn measure_whole(plan: &Plan, server: &Server, route: Route) -> io::Result<Whole> {
     let request = request(server, route, false);
-    load::whole(&request, MANY_CLIENTS, plan.length / 5).await;
     let single = load::whole(&request, 1, plan.length).await;
     let before = server.cpu_micros()?;
     let many = load::whole(&request, MANY_CLIENTS, plan.length).await;
-    let spent = server.cpu_micros()? - before;
-    let cpu_micros = spent / many.answered as f64;
-    let busy = spent / many.elapsed.as_micros() as f64;
+    let spent = spent_since(before, server)?;
+    let cpu_micros = spent.map(|it| it / many.answered as f64);
+    let busy = spent.map(|it| it / many.elapsed.as_micros() as f64);
     Ok(Whole { single, many, cpu_micros, busy })
 }
 
@@ -240,8 +263,13 @@ async fn measure_streamed(plan: &Plan, server: &Server, route: Route) -> io::Res
     let few = load::streamed(&request, FEW_STREAMS, plan.length).await;
     let before = server.cpu_micros()?;
     let many = load::streamed(&request, MANY_STREAMS, plan.length).await;
-    let cpu_micros = (server.cpu_micros()? - before) / many.timings.len() as f64;
+    let spent = spent_since(before, server)?;
+    let cpu_micros = spent.map(|it| it / many.timings.len() as f64);
     Ok(Streamed { few, many, cpu_micros })
+}
+
+fn spent_since(before: Option<f64>, server: &Server) -> io::Result<Option<f64>> {
+    Ok(server.cpu_micros()?.zip(before).map(|(after, before)| after - before))
 }
 
 async fn measure_memory(

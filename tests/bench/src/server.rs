@@ -28,6 +28,30 @@ pub struct Site {
     pub load_core: usize,
 }
 
+impl Site {
+    /// Writes the configuration of a server into a folder of its own, which holds nothing else
+    /// that is written while the gateway runs: it watches the folder of its configuration.
+    fn write(
+        &self,
+        server: &str,
+        file: &str,
+        content: impl Fn(&Path) -> String,
+    ) -> io::Result<PathBuf> {
+        let own = self.scratch.join(server);
+        fs::create_dir_all(&own)?;
+        let path = own.join(file);
+        fs::write(&path, content(&own))?;
+        Ok(path)
+    }
+
+    /// Where a server's output goes: away from all configurations.
+    fn log(&self, server: &str) -> io::Result<PathBuf> {
+        let logs = self.scratch.join("logs");
+        fs::create_dir_all(&logs)?;
+        Ok(logs.join(format!("{server}.log")))
+    }
+}
+
 /// Which server is under test.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
@@ -119,8 +143,8 @@ impl Server {
 
     async fn nginx(site: &Site, upstream: SocketAddr) -> io::Result<Self> {
         let address = free_address()?;
-        let config = site.scratch.join("nginx.conf");
-        fs::write(&config, nginx_config(&site.scratch, address, upstream))?;
+        let config =
+            site.write("nginx", "nginx.conf", |own| nginx_config(own, address, upstream))?;
         let (program, config) = (site.nginx.to_string_lossy(), config.to_string_lossy());
         let prefix = site.scratch.to_string_lossy();
         let command = [&*program, "-p", &prefix, "-c", &config];
@@ -138,8 +162,8 @@ impl Server {
 
     async fn penstock(site: &Site, upstreams: &Upstreams) -> io::Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
-        let config = site.scratch.join("penstock.yaml");
-        fs::write(&config, penstock_config(address, admin, upstreams))?;
+        let content = |_: &Path| penstock_config(address, admin, upstreams);
+        let config = site.write("penstock", "penstock.yaml", content)?;
         let (program, config) = (site.gateway.to_string_lossy(), config.to_string_lossy());
         let command = [&*program, "serve", "--config", &config];
         Self::launch(site, "penstock", &command, address, admin, Some("/readyz")).await
@@ -154,7 +178,7 @@ impl Server {
         probed: SocketAddr,
         path: Option<&str>,
     ) -> io::Result<Self> {
-        let log = site.scratch.join(format!("{name}.log"));
+        let log = site.log(name)?;
         let mut process = Process::start(site.server_core, command, &log)?;
         for _ in 0..300 {
             if is_ready(probed, path).await {
@@ -170,13 +194,13 @@ impl Server {
         Err(io::Error::other(format!("{name} did not become ready: {said:?}")))
     }
 
-    /// CPU time so far, in microseconds; nothing without a server.
+    /// CPU time so far, in microseconds; `None` without a server.
     ///
     /// # Errors
     ///
     /// Fails if the server is gone.
-    pub fn cpu_micros(&self) -> io::Result<f64> {
-        self.process.as_ref().map_or(Ok(0.0), Process::cpu_micros)
+    pub fn cpu_micros(&self) -> io::Result<Option<f64>> {
+        self.process.as_ref().map(Process::cpu_micros).transpose()
     }
 
     /// Memory resident now, in bytes; nothing without a server.
@@ -254,4 +278,26 @@ models:
   - {{name: m-gemini, targets: [{{provider: ge, model: gemini-x}}]}}
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Site;
+
+    #[test]
+    fn no_log_lies_beside_a_configuration() {
+        let scratch = tempfile::tempdir().unwrap();
+        let site = Site {
+            programs: "".into(),
+            gateway: "".into(),
+            nginx: "".into(),
+            scratch: scratch.path().to_owned(),
+            server_core: 0,
+            load_core: 0,
+        };
+        let config = site.write("penstock", "penstock.yaml", |_| String::new()).unwrap();
+        let log = site.log("penstock").unwrap();
+        assert_ne!(config.parent(), log.parent());
+        assert_ne!(config.parent(), Some(scratch.path()));
+    }
 }

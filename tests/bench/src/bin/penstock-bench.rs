@@ -1,24 +1,28 @@
 //! Runs the side-by-side benchmark and prints it as Markdown, or as JSON.
 
 use std::env;
-use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+use tests_bench::machine::Machine;
 use tests_bench::report::Report;
 use tests_bench::runner::{self, Plan};
 use tests_bench::server::{Kind, Site};
 
 /// Compares the gateway with nginx and a bare Pingora: CPU, delay and memory, in one run of about
-/// three minutes. Each server has one core to itself; upstreams and clients share another.
+/// three and a half minutes. Each server has one core to itself; upstreams and clients share another.
 #[derive(Parser)]
 struct Flags {
-    /// How long each load lasts.
-    #[arg(long, default_value_t = 3.0)]
+    /// How often to go round over all servers; memory is measured once.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// How long each load of a round lasts.
+    #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// What to measure.
     #[arg(long, value_delimiter = ',', default_value = "whole,streamed,memory")]
@@ -61,6 +65,7 @@ enum Name {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let flags = Flags::parse();
+    let machine = Machine::ask();
     prepare(flags.load_core)?;
     let scratch = tempfile::tempdir()?;
     let programs = env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default();
@@ -78,10 +83,10 @@ async fn main() -> io::Result<()> {
         writeln!(io::stderr(), "{next}").ok();
     })
     .await?;
-    let report = Report(&figures);
+    let report = Report { machine, plan, figures };
     match flags.json {
         true => writeln!(io::stdout(), "{:#}", report.json()),
-        false => writeln!(io::stdout(), "{}\n\n{report}", machine(&plan)),
+        false => writeln!(io::stdout(), "{report}"),
     }
 }
 
@@ -96,6 +101,7 @@ impl Flags {
             })
         };
         Plan {
+            rounds: self.rounds.into(),
             length: Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0)),
             whole: self.only.contains(&Part::Whole),
             streamed: self.only.contains(&Part::Streamed),
@@ -109,20 +115,9 @@ impl Flags {
 /// which the children inherit.
 fn prepare(load_core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
-    cores.set(load_core);
-    sched_setaffinity(None, &cores)?;
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    cores.set(load_core)?;
+    sched_setaffinity(Pid::from_raw(0), &cores)?;
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     Ok(())
-}
-
-/// Where and how this was measured.
-fn machine(plan: &Plan) -> String {
-    let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = about.lines().find_map(|line| line.strip_prefix("model name"));
-    let model = model.map_or("unknown CPU", |it| it.trim_start_matches([' ', '\t', ':']));
-    format!(
-        "{model}; one core for the server, one for upstreams and clients; {} s per load.",
-        plan.length.as_secs_f64()
-    )
 }
