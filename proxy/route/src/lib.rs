@@ -23,7 +23,9 @@
 //! request   resolve(plan, model) ─▶ Resolved; Routes::route ─▶ Route
 //!           SessionId::of(key, model, pieces); Router::count(key)
 //!   ┌─▶ try Router::choose(route, wish) ─▶ Choice { place, reservation, bound }
-//!   │                                  └─▶ Saturated: wait in a Queue, or 429 / 503
+//!   │                                  ├─▶ Saturated (Tried), tries left: wait retry::backoff,
+//!   │                                  │   forget the accounts tried, not whole targets
+//!   │                                  └─▶ Saturated otherwise: wait in a Queue, or 429 / 503
 //!   │       header: Reservation::limits(LimitReport::read(headers))
 //!   │       first byte: Reservation::answered
 //!   │       end: Reservation::succeeded

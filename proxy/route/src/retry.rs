@@ -4,7 +4,14 @@ mod budget;
 
 use std::time::{Duration, Instant};
 
+use rand::{Rng, RngExt};
+
 pub use budget::{RetryBudget, RetryPolicy};
+
+/// The longest first wait before a place is tried a second time.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The longest of all such waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Why a try failed, as far as it matters for the next one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -155,9 +162,20 @@ pub fn verdict(failure: Failure, attempts: &Attempts, now: Instant) -> Verdict {
     }
 }
 
+/// How long to wait before going to the same places again, when all have been tried: `round` is 0
+/// the first time. Never the same for two requests.
+#[must_use]
+pub fn backoff(round: u32, rng: &mut impl Rng) -> Duration {
+    let most = FIRST_WAIT.saturating_mul(1 << round.min(16)).min(LONGEST_WAIT);
+    most.mul_f64(rng.random_range(0.5..1.0))
+}
+
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "any instant will do as the first")]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
     use super::*;
 
     fn attempts(now: Instant) -> Attempts {
@@ -184,6 +202,16 @@ mod tests {
             (999, Some(Failure::Broken)),
         ] {
             assert_eq!(Failure::of_status(status, wait), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn waits_grow_differ_and_end() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for (round, most) in [(0, 200), (1, 400), (3, 1600), (4, 2000), (u32::MAX, 2000)] {
+            let (one, other) = (backoff(round, &mut rng), backoff(round, &mut rng));
+            let range = Duration::from_millis(most / 2)..Duration::from_millis(most);
+            assert!(one != other && range.contains(&one) && range.contains(&other), "{round}");
         }
     }
 

@@ -216,14 +216,16 @@ impl Live {
                     self.ramp = Ramp::from(until);
                 }
             }
-            Failure::Limited { retry_after } | Failure::Overloaded { retry_after } => {
-                if let Some(lane) = self.lanes.get(held.lane).filter(|lane| !lane.is_shared())
-                    && let Some(until) = lane.rest.begin(retry_after, rng.random(), policy, now)
-                {
-                    lane.ramp = Ramp::from(until);
-                }
+            Failure::Limited { retry_after } => self.rest_lane(held, retry_after, policy, now, rng),
+            Failure::Overloaded { retry_after: told @ Some(_) } => {
+                self.rest_lane(held, told, policy, now, rng);
             }
-            Failure::Unreachable | Failure::Broken | Failure::TimedOut | Failure::BrokeOff => {
+            // Overload without a time to come back is common and passes: only much of it counts.
+            Failure::Overloaded { retry_after: None }
+            | Failure::Unreachable
+            | Failure::Broken
+            | Failure::TimedOut
+            | Failure::BrokeOff => {
                 self.note_result(true, now);
                 self.breaker.failure(held.probe.take(), &policy.breaker, now, rng);
             }
@@ -234,6 +236,21 @@ impl Live {
             | Failure::ContentPolicy
             | Failure::Request => self.passed(held, policy, now),
             Failure::NotExpressible | Failure::ClientGone => {}
+        }
+    }
+
+    fn rest_lane(
+        &mut self,
+        held: &Held,
+        told: Option<Duration>,
+        policy: &Policy,
+        now: Instant,
+        rng: &mut impl Rng,
+    ) {
+        if let Some(lane) = self.lanes.get(held.lane).filter(|lane| !lane.is_shared())
+            && let Some(until) = lane.rest.begin(told, rng.random(), policy, now)
+        {
+            lane.ramp = Ramp::from(until);
         }
     }
 

@@ -199,14 +199,14 @@ mod tests {
     fn there_are_never_more_than_have_room_and_the_busy_ones_stay() {
         let (bindings, now) = (MemoryBindings::new(6_400), Instant::now());
         let mut kept = 0;
-        for n in 0..50_000 {
+        for n in 0..20_000 {
             bindings.bind(&session(n), None, to("a"), IDLE, now);
-            for busy in 0..10 {
+            for busy in 0..5 {
                 kept += usize::from(bindings.get(&session(busy), IDLE, now).is_some());
             }
         }
         assert!(bindings.len() <= 6_400, "{}", bindings.len());
-        assert!(kept > 490_000, "{kept}");
+        assert!(kept > 98_000, "{kept}");
         for shard in &bindings.shards {
             let shard = lock(shard);
             assert_eq!(shard.order.len(), shard.sessions.len());
