@@ -222,6 +222,33 @@ fn a_new_account_starts_slowly_and_those_of_the_first_plan_do_not() {
     assert!((50..140).contains(&new), "{new} of 1000, where 1 in 11 is due");
 }
 
+/// Least load alone would give an idle newcomer every request until it has caught up.
+#[test]
+fn busy_neighbours_do_not_push_all_they_have_to_a_newcomer() {
+    for seed in 0..20 {
+        let mut world = World::of("{name: a}", "least_loaded", seed);
+        let _busy: Vec<Choice> = (0..1000).map(|_| world.take()).collect();
+        world.reload(&config("{name: a}, {name: b}", "least_loaded"), "one");
+        let held: Vec<Choice> = (0..100).map(|_| world.take()).collect();
+        let new = held.iter().filter(|choice| choice.place.account == 1).count();
+        assert!(new <= 25, "{new} of 100, where 9 are due");
+    }
+}
+
+#[test]
+fn a_probe_whose_client_left_makes_room_for_another() {
+    let mut world = World::of("{name: a}", "least_loaded", 12);
+    world.break_first(0);
+    assert_eq!(world.choose(&Wish::default()).unwrap_err().reason, Saturation::Down);
+    world.pass(Duration::from_secs(2));
+    let probes = [world.take(), world.take()];
+    assert_eq!(world.choose(&Wish::default()).unwrap_err().reason, Saturation::Down);
+    drop(probes);
+    let probes = [world.take(), world.take()];
+    probes.into_iter().for_each(|probe| world.succeed(probe));
+    assert!((0..10).map(|_| world.take()).count() == 10, "it is back");
+}
+
 #[test]
 fn the_first_requests_of_a_session_bind_it_once() {
     for seed in 0..50 {
