@@ -1,6 +1,7 @@
 //! The `penstock` binary: builds every part, joins them, stops them in order.
 
 mod cli;
+mod listening;
 mod logging;
 mod serve;
 mod shutdown;

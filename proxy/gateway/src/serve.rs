@@ -1,6 +1,7 @@
 //! Serving: builds every part and joins them.
 
 use std::error::Error;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use conf_load::{LoadError, Loaded, Source, Watcher};
 use conf_schema::plan::Plan;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
@@ -21,30 +23,35 @@ use proxy_telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Configuration;
-use crate::logging::{self, LogFormat};
+use crate::listening::{Listening, Socket};
+use crate::logging::{self, LogFormat, Logs};
 use crate::shutdown;
 
 /// How often one request may be tried. Room for every account; the gateway decides.
 const MOST_TRIES: usize = 16;
 
+/// Reads need no buffer here: the parser reads into its own, and this one would be 64 KiB for each
+/// waiting stream. Writes get room for a header and a small body, which then leave together.
+const CLIENT_BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(2 << 10) };
+
 /// Serves until told to stop.
 pub(crate) fn run(arguments: &Configuration, format: LogFormat) -> ExitCode {
     let logs = logging::start(format);
-    let status = match prepare(arguments) {
+    let status = match prepare(arguments, &logs) {
         Ok(server) => {
             server.run(pingora::server::RunArgs::default());
             ExitCode::SUCCESS
         }
         Err(NotStarted) => ExitCode::FAILURE,
     };
-    drop(logs);
+    logs.flush();
     status
 }
 
 /// It could not start, and has said why.
 struct NotStarted;
 
-fn prepare(arguments: &Configuration) -> Result<Server, NotStarted> {
+fn prepare(arguments: &Configuration, logs: &Logs) -> Result<Server, NotStarted> {
     let Loaded { plan, source, name, .. } = load(arguments)?;
     tracing::info!("configuration: {name}");
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| {
@@ -52,15 +59,18 @@ fn prepare(arguments: &Configuration) -> Result<Server, NotStarted> {
         NotStarted
     })?);
     metrics.config_loaded(true, now());
-    let admin = bind(plan.admin.address)?;
-    for listener in &plan.listeners {
-        // Pingora binds later and panics if it cannot; this says so in time.
-        drop(bind(listener.address)?);
-    }
+    let admin = bound(plan.admin.address, TcpListener::bind)?;
+    let sockets = plan.listeners.iter().map(|listener| bound(listener.address, Socket::bind));
+    let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let addresses: Vec<SocketAddr> = plan.listeners.iter().map(|l| l.address).collect();
     let plan = Arc::new(ArcSwap::new(plan));
     let watcher = source.map(|source| watch(source, &plan, &metrics)).transpose()?;
-    let server = assemble(plan, watcher, metrics, admin, &addresses);
+    let ready = Arc::new(AtomicBool::new(false));
+    let mut server = Server::new_with_opt_and_conf(None, server_conf());
+    server.bootstrap();
+    shutdown::leave_early(&server, Arc::clone(&metrics), Arc::clone(&ready), logs.clone());
+    let admin = AdminService { admin: Admin::new(Arc::clone(&metrics), ready), listener: admin };
+    assemble(&mut server, plan, watcher, metrics, admin, sockets);
     for address in addresses {
         tracing::info!("listening on http://{address}");
     }
@@ -97,25 +107,20 @@ fn watch(
 }
 
 fn assemble(
+    server: &mut Server,
     plan: Arc<ArcSwap<Plan>>,
     watcher: Option<Watcher>,
     metrics: Arc<Metrics>,
-    admin: TcpListener,
-    addresses: &[SocketAddr],
-) -> Server {
-    let mut server = Server::new_with_opt_and_conf(None, server_conf());
-    server.bootstrap();
-    let ready = Arc::new(AtomicBool::new(false));
-    shutdown::leave_early(&server, Arc::clone(&metrics), Arc::clone(&ready));
-
-    let gateway = Gateway::new(plan, Arc::clone(&metrics));
+    admin: AdminService,
+    sockets: Vec<Socket>,
+) {
+    let gateway = Gateway::new(plan, metrics);
     let mut proxy = http_proxy_service_with_name(&server.configuration, gateway, "proxy");
-    for address in addresses {
-        proxy.add_tcp(&address.to_string());
+    for socket in &sockets {
+        proxy.add_listener(ListenerConfig::tcp(socket.name()).l4_buffer(CLIENT_BUFFERS));
     }
-    server.add_service(proxy);
+    server.add_service(Listening::new(proxy, sockets));
 
-    let admin = AdminService { admin: Admin::new(metrics, ready), listener: admin };
     let mut admin = background_service("admin", admin);
     admin.threads = Some(1);
     server.add_service(admin);
@@ -125,7 +130,6 @@ fn assemble(
         reload.threads = Some(1);
         server.add_service(reload);
     }
-    server
 }
 
 fn server_conf() -> ServerConf {
@@ -138,8 +142,11 @@ fn server_conf() -> ServerConf {
     }
 }
 
-fn bind(address: SocketAddr) -> Result<TcpListener, NotStarted> {
-    TcpListener::bind(address).map_err(|error| {
+fn bound<T>(
+    address: SocketAddr,
+    bind: impl FnOnce(SocketAddr) -> io::Result<T>,
+) -> Result<T, NotStarted> {
+    bind(address).map_err(|error| {
         tracing::error!(%address, %error, "cannot listen");
         NotStarted
     })
@@ -158,7 +165,7 @@ struct AdminService {
 
 #[async_trait]
 impl BackgroundService for AdminService {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, _: ShutdownWatch) {
         let listener = match self.listener.try_clone() {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "the admin listener is gone"),
@@ -166,8 +173,9 @@ impl BackgroundService for AdminService {
         if let Ok(address) = listener.local_addr() {
             tracing::info!("metrics and health on http://{address}");
         }
-        let stop = async move { drop(shutdown.changed().await) };
-        if let Err(error) = self.admin.clone().serve(listener, stop).await {
+        // To the end of the process: whoever watches it drain asks here.
+        let never = std::future::pending();
+        if let Err(error) = self.admin.clone().serve(listener, never).await {
             tracing::error!(%error, "the admin listener failed");
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use pingora::server::{ExecutionPhase, Server};
 use proxy_telemetry::Metrics;
 
+use crate::logging::Logs;
+
 /// What streams get to finish in after SIGTERM.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 /// How often to look whether anything is still in flight.
@@ -14,7 +16,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Pingora sleeps through the whole grace period; this leaves once nothing is in flight. Call
 /// before the server runs.
-pub(crate) fn leave_early(server: &Server, metrics: Arc<Metrics>, ready: Arc<AtomicBool>) {
+pub(crate) fn leave_early(
+    server: &Server,
+    metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    logs: Logs,
+) {
     let mut phases = server.watch_execution_phase();
     std::thread::spawn(move || {
         loop {
@@ -36,6 +43,7 @@ pub(crate) fn leave_early(server: &Server, metrics: Arc<Metrics>, ready: Arc<Ato
         }
         // Twice: a request can be between its last byte and its log line.
         std::thread::sleep(LOOK_EVERY);
+        logs.flush();
         std::process::exit(0);
     });
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use pingora_proxy::Session;
+use proxy_admit::key::Caller;
 
 use crate::ctx::Ctx;
 
@@ -26,6 +27,7 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
         method,
         route = ctx.route,
         status,
+        key = key(&ctx.caller),
         model = labels.model,
         provider = labels.provider,
         account = labels.account,
@@ -39,6 +41,14 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
         client = session.client_addr().map(tracing::field::display),
         error = failure.map(describe),
     );
+}
+
+/// The name of the client's key, never the key.
+fn key(caller: &Caller) -> Option<&str> {
+    match caller {
+        Caller::Anonymous => None,
+        Caller::Key(name) => Some(name.as_ref().as_ref()),
+    }
 }
 
 /// What failed, without what a provider said: its words can quote a prompt.

@@ -106,7 +106,8 @@ impl Whole {
             return Err(Unusable::Malformed(DecodeError::Framing(what)));
         }
         if !(200..300).contains(&self.status) {
-            return Err(Unusable::Refused(egress.decode_error(self.status, &self.headers, &body)));
+            let error = egress.decode_error(self.status, &self.headers, &body);
+            return Err(Unusable::Refused(error, self.headers));
         }
         if streaming {
             let what = "a stream was asked for, something else came".to_owned();
@@ -130,8 +131,8 @@ impl Whole {
 /// Why an answer is none.
 #[derive(Debug)]
 pub(crate) enum Unusable {
-    /// The provider said no.
-    Refused(UpstreamError),
+    /// The provider said no, with these headers.
+    Refused(UpstreamError, HeaderMap),
     /// It cannot be read.
     Malformed(DecodeError),
 }
@@ -142,6 +143,7 @@ pub(crate) struct Streamed {
     provider: Arc<str>,
     /// Nothing more goes to the client.
     ended: bool,
+    outcome: Outcome,
 }
 
 enum Way {
@@ -163,7 +165,7 @@ impl Streamed {
         provider: Arc<str>,
     ) -> Self {
         let tap = StreamTap::new(context, StreamErrors::default(), usage_injected);
-        Self { way: Way::Tap(Box::new(tap)), provider, ended: false }
+        Self::new(Way::Tap(Box::new(tap)), provider)
     }
 
     /// From a provider that speaks another.
@@ -173,12 +175,31 @@ impl Streamed {
         provider: Arc<str>,
     ) -> Self {
         let encoder = Box::new(ChatStreamEncoder::new(context, StreamErrors::default()));
-        let way = Way::Translate { decoder, encoder, deltas: Vec::new() };
-        Self { way, provider, ended: false }
+        Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
+    }
+
+    fn new(way: Way, provider: Arc<str>) -> Self {
+        Self { way, provider, ended: false, outcome: Outcome::default() }
+    }
+
+    /// Who sends it.
+    pub(crate) fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Whether the client has been told that it broke off; what the upstream still sends is of no
+    /// use.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.ended && self.outcome.failure.is_some()
+    }
+
+    /// What came of it.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        self.outcome
     }
 
     /// Takes the next bytes and appends what they mean to `out`.
-    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>, outcome: &mut Outcome) {
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
@@ -186,16 +207,23 @@ impl Streamed {
             Way::Tap(tap) => tap.push(chunk, out),
             Way::Translate { decoder, deltas, .. } => decoder.push(chunk, deltas),
         };
-        self.forward(out, outcome);
+        self.forward(out);
         if let Err(error) = pushed
             && !self.ended
         {
-            self.fail(self.malformed(error), out, outcome);
+            self.fail(self.malformed(error), out);
         }
     }
 
     /// The upstream's body is complete.
-    pub(crate) fn finish(&mut self, out: &mut Vec<u8>, outcome: &mut Outcome) {
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        let provider = self.provider.to_string();
+        self.break_off(Failure::UpstreamBrokeOff { provider }, out);
+    }
+
+    /// Nothing more will come, because of `failure`. If the answer is complete all the same, the
+    /// client need not know.
+    pub(crate) fn break_off(&mut self, failure: Failure, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
@@ -203,7 +231,7 @@ impl Streamed {
             Way::Tap(tap) => tap.finish(out),
             Way::Translate { decoder, deltas, .. } => decoder.finish(deltas),
         };
-        self.forward(out, outcome);
+        self.forward(out);
         if self.ended {
             return;
         }
@@ -214,16 +242,13 @@ impl Streamed {
                 }
                 self.ended = true;
             }
-            Err(DecodeError::Truncated) => {
-                let provider = self.provider.to_string();
-                self.fail(Failure::UpstreamBrokeOff { provider }, out, outcome);
-            }
-            Err(error) => self.fail(self.malformed(error), out, outcome),
+            Err(DecodeError::Truncated) => self.fail(failure, out),
+            Err(error) => self.fail(self.malformed(error), out),
         }
     }
 
     /// Ends the stream so that the client sees a well-formed end.
-    pub(crate) fn fail(&mut self, failure: Failure, out: &mut Vec<u8>, outcome: &mut Outcome) {
+    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
         if self.ended {
             return;
         }
@@ -232,26 +257,22 @@ impl Streamed {
             Way::Tap(tap) => tap.fail(&failure, out),
             Way::Translate { encoder, .. } => encoder.fail(&failure, out),
         }
-        outcome.failure.get_or_insert(failure);
+        self.outcome.failure.get_or_insert(failure);
     }
 
     /// Translates what was decoded, and takes note of what it cost.
-    fn forward(&mut self, out: &mut Vec<u8>, outcome: &mut Outcome) {
-        match &mut self.way {
+    fn forward(&mut self, out: &mut Vec<u8>) {
+        let Self { way, outcome, .. } = self;
+        let mut failed = None;
+        match way {
             Way::Tap(tap) => {
                 if let Some(usage) = tap.usage() {
                     outcome.usage.update(usage);
                 }
                 outcome.malformed = tap.malformed();
-                if let Some(error) = tap.error()
-                    && outcome.failure.is_none()
-                {
-                    let (provider, error) = (self.provider.to_string(), error.clone());
-                    outcome.failure = Some(Failure::UpstreamRefused { provider, error });
-                }
+                failed = tap.error().cloned();
             }
             Way::Translate { encoder, deltas, .. } => {
-                let mut failed = None;
                 for delta in deltas.drain(..) {
                     match delta {
                         Delta::Usage(ref usage) => outcome.usage.update(usage),
@@ -264,11 +285,11 @@ impl Streamed {
                     }
                     encoder.push(&delta, out);
                 }
-                if let Some(error) = failed {
-                    let provider = self.provider.to_string();
-                    self.fail(Failure::UpstreamRefused { provider, error }, out, outcome);
-                }
             }
+        }
+        if let Some(error) = failed {
+            let provider = self.provider.to_string();
+            self.fail(Failure::UpstreamRefused { provider, error }, out);
         }
     }
 

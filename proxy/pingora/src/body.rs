@@ -10,6 +10,9 @@ use pingora_proxy::Session;
 
 /// Between two pieces of a body. HTTP/2 has no such limit of its own.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to go on reading from a client that was told to stop, in all and between two pieces.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_IDLE: Duration = Duration::from_secs(1);
 /// What is set aside at once for a body that says how long it is.
 const TRUSTED_LENGTH: u64 = 1 << 20;
 
@@ -49,6 +52,25 @@ pub(crate) async fn read(session: &mut Session, limit: u64) -> Result<Bytes, Unr
         piece = next(session).await?;
     }
     Ok(body.freeze())
+}
+
+/// Reads on for a while and forgets what comes. Many clients read an answer only when they have
+/// sent everything; to close while they send would reset the connection, answer and all.
+pub(crate) async fn discard(session: &mut Session) {
+    if awaits_leave(session) {
+        return;
+    }
+    let reading = async {
+        let idle = LINGER_IDLE;
+        while let Ok(Ok(Some(_))) = tokio::time::timeout(idle, session.read_request_body()).await {}
+    };
+    // Either it is through, or it had its time.
+    let _ = tokio::time::timeout(LINGER, reading).await;
+}
+
+/// Whether the client waits for leave to send its body, and was not given it.
+pub(crate) fn awaits_leave(session: &Session) -> bool {
+    expects_continue(session) && session.body_bytes_read() == 0
 }
 
 /// Whether the body says that it is JSON, or does not say what it is.

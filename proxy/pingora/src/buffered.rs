@@ -13,9 +13,11 @@
 //! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
 //! this file has an end-to-end test.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -25,14 +27,19 @@ use pingora::protocols::Digest;
 use pingora::protocols::http::custom::{CustomMessageWrite, server::Session as CustomSession};
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::time::fast_timeout::fast_sleep;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
+use crate::answer::{Outcome, Streamed};
+use crate::cause::{Cause, cause};
 use crate::head;
 
 /// Nothing came from the upstream in time.
 pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
+/// The answer ended with its header or with trailers, where `response_body_filter` is not called.
+pub(crate) const ENDED_UNSEEN: ErrorType = ErrorType::Custom("EndedUnseen");
 
 /// How long the upstream may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +54,11 @@ pub(crate) struct Patience {
 #[derive(Default)]
 struct Shared {
     /// The real session, on its way back.
-    inner: Option<ServerSession>,
+    inner: Option<Box<ServerSession>>,
     /// The header to send instead of the one held back.
     header: Option<Box<ResponseHeader>>,
+    /// The answer, if it is streamed.
+    streamed: Option<Box<Streamed>>,
     /// When the current attempt began, and how long its upstream may be silent.
     attempt: Option<(Instant, Patience)>,
 }
@@ -69,6 +78,51 @@ impl Handle {
         let mut shared = self.lock();
         shared.attempt = Some((Instant::now(), patience));
         shared.header = None;
+        shared.streamed = None;
+    }
+
+    /// The answer is streamed.
+    pub(crate) fn begin_stream(&self, streamed: Box<Streamed>) {
+        self.lock().streamed = Some(streamed);
+    }
+
+    /// Takes the next bytes of a streamed answer, and gives the client's.
+    pub(crate) fn push(&self, piece: Option<&[u8]>, end: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(streamed) = &mut self.lock().streamed {
+            if let Some(piece) = piece {
+                streamed.push(piece, &mut out);
+            }
+            if end {
+                streamed.finish(&mut out);
+            }
+        }
+        out
+    }
+
+    /// The well-formed end of a streamed answer that broke off; `None` if none has begun.
+    pub(crate) fn break_off(&self, failure: Failure) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        self.lock().streamed.as_mut()?.break_off(failure, &mut out);
+        Some(out)
+    }
+
+    /// What came of a streamed answer.
+    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
+        self.lock().streamed.take().map(|streamed| streamed.into_outcome())
+    }
+
+    /// Reads the upstream's failure as the end of the stream that is under way, if one is.
+    fn end_by(&self, error: &Error) -> Option<Bytes> {
+        let provider = self.lock().streamed.as_ref()?.provider().to_owned();
+        match cause(error, &provider, true) {
+            Cause::Failure(failure) => self.break_off(failure).map(Bytes::from),
+            Cause::Client => None,
+        }
+    }
+
+    fn stream_has_failed(&self) -> bool {
+        self.lock().streamed.as_ref().is_some_and(|streamed| streamed.has_failed())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
@@ -79,7 +133,7 @@ impl Handle {
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
 pub(crate) fn install(session: &mut Session) -> Handle {
     let handle = Handle::default();
-    let inner = std::mem::replace(&mut *session.downstream_session, nobody());
+    let inner = std::mem::replace(&mut session.downstream_session, nobody());
     *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
         inner: Some(inner),
         handle: handle.clone(),
@@ -87,6 +141,7 @@ pub(crate) fn install(session: &mut Session) -> Handle {
         heard: None,
         timer: None,
         held: None,
+        ended: false,
     }));
     handle
 }
@@ -98,29 +153,49 @@ pub(crate) fn uninstall(session: &mut Session, handle: &Handle) {
         return;
     }
     // Dropping the decorator leaves the real session in the handle.
-    drop(std::mem::replace(&mut *session.downstream_session, nobody()));
+    drop(std::mem::replace(&mut session.downstream_session, nobody()));
     if let Some(inner) = handle.lock().inner.take() {
-        *session.downstream_session = inner;
+        session.downstream_session = inner;
     }
 }
 
-fn nobody() -> ServerSession {
-    ServerSession::Custom(Box::new(()))
+fn ended_unseen() -> Result<()> {
+    Error::e_explain(ENDED_UNSEEN, "the answer has no body, or trailers behind it")
+}
+
+fn nobody() -> Box<ServerSession> {
+    Box::new(ServerSession::Custom(Box::new(())))
+}
+
+/// Goes off at about a moment. Pingora's timers are coarse, and cost a fraction of tokio's, which
+/// wake the driver whenever a new one is the earliest.
+struct Timer {
+    at: Instant,
+    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
+}
+
+impl Timer {
+    fn until(at: Instant) -> Self {
+        let duration = at.saturating_duration_since(Instant::now());
+        Self { at, sleep: Box::pin(fast_sleep(duration)) }
+    }
 }
 
 struct BufferedSession {
     /// There until it is dropped.
-    inner: Option<ServerSession>,
+    inner: Option<Box<ServerSession>>,
     handle: Handle,
     /// The attempt that `heard` and `held` belong to.
     began: Option<Instant>,
     /// When the upstream was last heard of in this attempt.
     heard: Option<Instant>,
-    /// One timer for the life of the session: setting a timer for each event would cost more
-    /// than translating it. It may go off early, and is then set again.
-    timer: Option<std::pin::Pin<Box<Sleep>>>,
+    /// One timer for the life of an attempt: setting a timer for each event would cost more than
+    /// translating it. It may go off early, and is then set again.
+    timer: Option<Timer>,
     /// The header of an answer whose body has not been read yet.
     held: Option<Box<ResponseHeader>>,
+    /// The client has all it will get, though the upstream may still be sending.
+    ended: bool,
 }
 
 impl Drop for BufferedSession {
@@ -134,12 +209,12 @@ impl Drop for BufferedSession {
 impl BufferedSession {
     #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
     fn get(&self) -> &ServerSession {
-        self.inner.as_ref().expect("the session is there until it is dropped")
+        self.inner.as_deref().expect("the session is there until it is dropped")
     }
 
     #[expect(clippy::expect_used, reason = "`inner` is taken in `drop` alone")]
     fn get_mut(&mut self) -> &mut ServerSession {
-        self.inner.as_mut().expect("the session is there until it is dropped")
+        self.inner.as_deref_mut().expect("the session is there until it is dropped")
     }
 
     /// When the upstream will have been silent for too long, if an attempt is under way.
@@ -157,15 +232,17 @@ impl BufferedSession {
     }
 
     /// Waits until the upstream has been silent for too long.
-    async fn silence(timer: &mut Option<std::pin::Pin<Box<Sleep>>>, deadline: Option<Instant>) {
+    async fn silence(slot: &mut Option<Timer>, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return std::future::pending().await };
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         loop {
             // Set again only when it goes off: most of the time the next event comes first.
-            if timer.deadline() > deadline || timer.is_elapsed() {
-                timer.as_mut().reset(deadline);
+            if slot.as_ref().is_none_or(|timer| timer.at > deadline) {
+                *slot = Some(Timer::until(deadline));
             }
-            timer.as_mut().await;
+            if let Some(timer) = slot {
+                timer.sleep.as_mut().await;
+            }
+            *slot = None;
             if Instant::now() >= deadline {
                 return;
             }
@@ -190,25 +267,32 @@ impl BufferedSession {
         }
     }
 
-    fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) {
+    fn admit(&mut self, task: HttpTask, out: &mut Vec<HttpTask>) -> Result<()> {
         match task {
+            _ if self.ended => {}
             HttpTask::Header(header, _) if header.status.is_informational() => {}
+            HttpTask::Header(_, true) | HttpTask::Trailer(_) => return ended_unseen(),
             HttpTask::Header(header, end) if head::is_event_stream(&header) => {
                 out.push(HttpTask::Header(header, end));
             }
-            HttpTask::Header(header, end) => {
-                self.held = Some(header);
-                if end {
-                    self.release(None, true, out);
-                }
-            }
+            HttpTask::Header(header, _) => self.held = Some(header),
             HttpTask::Body(None, false) => {}
-            HttpTask::Body(body, end) => self.release(body, end, out),
-            HttpTask::Done | HttpTask::Trailer(_) if self.held.is_some() => {
-                self.release(None, true, out);
+            HttpTask::Body(body, end) => {
+                self.ended = end;
+                self.release(body, end, out);
             }
+            // Ended here and not by the proxy loop, which would close the client's connection.
+            HttpTask::Failed(error) => match self.handle.end_by(&error) {
+                Some(tail) => {
+                    self.ended = true;
+                    out.push(HttpTask::Body(Some(tail), true));
+                }
+                None => out.push(HttpTask::Failed(error)),
+            },
+            HttpTask::Done if self.held.is_some() => return ended_unseen(),
             other => out.push(other),
         }
+        Ok(())
     }
 }
 
@@ -255,7 +339,16 @@ impl CustomSession for BufferedSession {
         self.heard = Some(Instant::now());
         let mut out = Vec::with_capacity(tasks.len() + 1);
         for task in tasks {
-            self.admit(task, &mut out);
+            self.admit(task, &mut out)?;
+        }
+        // The filters have seen all of these tasks: a stream that has told the client of its
+        // failure did so in the last of them, and is over whatever the upstream still sends.
+        if !self.ended && self.handle.stream_has_failed() {
+            self.ended = true;
+            match out.last_mut() {
+                Some(HttpTask::Body(_, end)) => *end = true,
+                _ => out.push(HttpTask::Body(None, true)),
+            }
         }
         if out.is_empty() {
             return Ok(false);

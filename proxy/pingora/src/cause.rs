@@ -3,7 +3,9 @@
 use adapters_canonical::failure::Failure;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::buffered::UPSTREAM_SILENT;
+use crate::buffered::{ENDED_UNSEEN, UPSTREAM_SILENT};
+
+const UNTRUSTED: &str = "its certificate is not trusted";
 
 /// Whose fault an error of the proxy loop is.
 pub(crate) enum Cause {
@@ -20,6 +22,9 @@ pub(crate) fn cause(error: &Error, provider: &str, answered: bool) -> Cause {
         // Measured by the client's session, so Pingora takes it for the client's fault.
         return Cause::Failure(Failure::UpstreamTimedOut { provider });
     }
+    if *error.etype() == ENDED_UNSEEN {
+        return Cause::Failure(Failure::UpstreamBrokeOff { provider });
+    }
     if *error.esource() == ErrorSource::Downstream {
         return Cause::Client;
     }
@@ -31,10 +36,11 @@ pub(crate) fn cause(error: &Error, provider: &str, answered: bool) -> Cause {
         | ErrorType::WriteTimedout => Failure::UpstreamTimedOut { provider },
         ErrorType::ConnectRefused => unreachable("connection refused"),
         ErrorType::ConnectNoRoute => unreachable("no route"),
+        ErrorType::InvalidCert => unreachable(UNTRUSTED),
+        ErrorType::TLSHandshakeFailure if refuses_certificate(error) => unreachable(UNTRUSTED),
         ErrorType::TLSHandshakeFailure | ErrorType::HandshakeError => {
             unreachable("TLS handshake failed")
         }
-        ErrorType::InvalidCert => unreachable("its certificate is not trusted"),
         ErrorType::ConnectError | ErrorType::ConnectProxyFailure | ErrorType::SocketError => {
             unreachable("connection failed")
         }
@@ -70,4 +76,10 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::ShuttingDown
         | Failure::Internal => None,
     }
+}
+
+/// Whether we broke off the handshake because of the upstream's certificate. Pingora keeps nothing
+/// of rustls' error but its words.
+fn refuses_certificate(error: &Error) -> bool {
+    error.to_string().contains("invalid peer certificate")
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use conf_schema::plan::Target;
 use http::header::AUTHORIZATION;
 use pingora_proxy::Session;
-use proxy_admit::key::Refused;
+use proxy_admit::key::{Caller, Refused};
 use proxy_route::{balance, resolve};
 
 use crate::body::{self, Unread};
@@ -20,19 +20,18 @@ use crate::snapshot::Snapshot;
 /// Where OpenAI's dialect is asked, below the base URL.
 const CHAT_COMPLETIONS: &str = "/chat/completions";
 
-/// Whether the caller may come in.
-pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<(), Failure> {
+/// Who is asking, if they may.
+pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller, Failure> {
     let shown = session.req_header().headers.get(AUTHORIZATION).map(|value| value.as_bytes());
     // The scheme's name is case-insensitive; a key without one is taken as it is.
     let key = shown.map(|value| match value.split_at_checked(7) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") => key.trim_ascii(),
         _ => value,
     });
-    match snapshot.keys.identify(key) {
-        Ok(_) => Ok(()),
-        Err(Refused::Missing) => Err(Failure::KeyMissing),
-        Err(Refused::Unknown) => Err(Failure::KeyUnknown),
-    }
+    snapshot.keys.identify(key).map_err(|refused| match refused {
+        Refused::Missing => Failure::KeyMissing,
+        Refused::Unknown => Failure::KeyUnknown,
+    })
 }
 
 /// Reads the request and finds out where it may go.

@@ -11,10 +11,11 @@ use adapters_openai::ingress;
 use adapters_openai::ingress::Envelope;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
+use proxy_admit::key::Caller;
 use proxy_route::resolve::Resolved;
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
-use crate::answer::{Outcome, Streamed, Whole};
+use crate::answer::{Outcome, Whole};
 use crate::buffered::Handle;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
@@ -26,6 +27,8 @@ pub struct Ctx {
     pub(crate) started: Instant,
     pub(crate) request_id: String,
     pub(crate) route: &'static str,
+    /// Who is asking, once that is known.
+    pub(crate) caller: Caller,
     /// Why there was no answer, once that is known.
     pub(crate) failure: Option<Failure>,
     pub(crate) chat: Option<Box<ChatExchange>>,
@@ -38,7 +41,7 @@ pub(crate) struct ChatExchange {
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
     /// Read only if some attempt must translate.
-    canonical: Option<Translated<ChatRequest>>,
+    canonical: Option<Box<Translated<ChatRequest>>>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) outcome: Outcome,
     pub(crate) timing: Timing,
@@ -67,7 +70,8 @@ pub(crate) enum Answer {
     #[default]
     Awaited,
     Whole(Whole),
-    Streamed(Box<Streamed>),
+    /// The handle has it, where the session can end it too.
+    Streamed,
     /// All of it has been handed on.
     Done,
 }
@@ -102,9 +106,15 @@ impl ChatExchange {
     /// The request in canonical form, read once.
     pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
-            self.canonical = Some(ingress::decode_request(&self.body)?);
+            self.canonical = Some(Box::new(ingress::decode_request(&self.body)?));
         }
-        self.canonical.as_ref().ok_or(DecodeError::Truncated)
+        self.canonical.as_deref().ok_or(DecodeError::Truncated)
+    }
+
+    /// Forgets what was asked: the answer has begun.
+    pub(crate) fn release_request(&mut self) {
+        self.body = Bytes::new();
+        self.canonical = None;
     }
 
     /// What the encoder of the answer needs to know.

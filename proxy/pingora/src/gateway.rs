@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
-use adapters_canonical::loss::{DecodeError, LossKind};
+use adapters_canonical::loss::DecodeError;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,13 +16,16 @@ use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use proxy_admit::key::Caller;
 use proxy_telemetry::Metrics;
 
-use crate::answer::{Streamed, Unusable, Whole};
+use crate::answer::{Streamed, Whole};
 use crate::body::Unread;
-use crate::cause::{self, Cause, cause};
+use crate::buffered::ENDED_UNSEEN;
+use crate::cause::{Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
+use crate::ending::finish_whole;
 use crate::snapshot::Snapshots;
 use crate::{access, buffered, chat, clock, head, local, reply, route};
 
@@ -36,7 +39,7 @@ const REFUSED: ErrorType = ErrorType::Custom("Refused");
 /// The proxy: one for all listeners.
 pub struct Gateway {
     snapshots: Snapshots,
-    metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     dns: Dns,
 }
 
@@ -48,17 +51,7 @@ impl Gateway {
         Self { snapshots: Snapshots::new(plan, Arc::clone(&metrics)), metrics, dns: Dns::new() }
     }
 
-    /// Answers with an error, unless the client is gone.
-    async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, failure: Failure) -> Result<()> {
-        let replied = reply::failure(session, &failure, &ctx.request_id).await;
-        ctx.failure = Some(failure);
-        replied.map(drop)
-    }
-
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        if let Err(failure) = chat::identify(session, &ctx.snapshot) {
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
         match chat::read(session, ctx).await {
             Ok(()) => Ok(false),
             Err(Unread::Refused(failure)) => {
@@ -77,12 +70,10 @@ impl Gateway {
             }
             "/readyz" => reply::text(session, 200, "ready\n", id).await?,
             _ => {
-                let answer = chat::identify(session, &ctx.snapshot).and_then(|()| {
-                    match path.strip_prefix("/v1/models/") {
-                        Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
-                        _ => Ok(local::model_list(&ctx.snapshot)),
-                    }
-                });
+                let answer = match path.strip_prefix("/v1/models/") {
+                    Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
+                    _ => Ok(local::model_list(&ctx.snapshot)),
+                };
                 match answer {
                     Ok(body) => reply::json(session, 200, body, id).await?,
                     Err(failure) => self.refuse(session, ctx, failure).await?,
@@ -90,51 +81,6 @@ impl Gateway {
             }
         }
         Ok(true)
-    }
-
-    /// Gives the client what is left to give: an error, or a well-formed end of its stream.
-    async fn end_badly(
-        &self,
-        session: &mut Session,
-        ctx: &mut Ctx,
-        failure: Failure,
-    ) -> Result<()> {
-        let started = session.response_written().is_some();
-        if let Some(chat) = &ctx.chat {
-            buffered::uninstall(session, &chat.handle);
-        }
-        // The proxy loop closes this connection; the client should not count on it.
-        session.set_keepalive(None);
-        if !started {
-            return self.refuse(session, ctx, failure).await;
-        }
-        let mut tail = Vec::new();
-        if let Some(ChatExchange { attempt: Some(attempt), outcome, .. }) = ctx.chat.as_deref_mut()
-            && let Answer::Streamed(streamed) = &mut attempt.answer
-        {
-            streamed.fail(failure, &mut tail, outcome);
-        }
-        session.write_response_body(Some(Bytes::from(tail)), true).await
-    }
-
-    fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
-        let labels = ctx.labels();
-        self.metrics.request(&labels, status, took);
-        let Some(chat) = &ctx.chat else { return };
-        self.metrics.usage(&labels, &chat.outcome.usage);
-        let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());
-        if let Some(kind) = failure.and_then(cause::upstream_failure) {
-            self.metrics.upstream_failure(&labels, kind);
-        }
-        for _ in 0..chat.outcome.malformed {
-            self.metrics.malformed_event(labels.provider);
-        }
-        if let Some(attempt) = &chat.attempt {
-            for (kind, name) in [(LossKind::Adapted, "adapted"), (LossKind::Dropped, "dropped")] {
-                let count = attempt.losses.iter().filter(|loss| loss.kind == kind).count();
-                self.metrics.losses(labels.provider, name, count as u64);
-            }
-        }
     }
 }
 
@@ -149,6 +95,7 @@ impl ProxyHttp for Gateway {
             started: clock::now(),
             request_id: String::new(),
             route: "(none)",
+            caller: Caller::Anonymous,
             failure: None,
             chat: None,
         }
@@ -169,6 +116,14 @@ impl ProxyHttp for Gateway {
             let (method, allowed) = (method.to_string(), allowed.as_str());
             let failure = Failure::MethodNotAllowed { path, method, allowed };
             return self.refuse(session, ctx, failure).await.map(|()| true);
+        }
+        if route.starts_with("/v1/") {
+            match chat::identify(session, &ctx.snapshot) {
+                Ok(caller) => ctx.caller = caller,
+                Err(failure) => {
+                    return self.refuse(session, ctx, failure).await.map(|()| true);
+                }
+            }
         }
         match *allowed {
             Method::POST => self.chat(session, ctx).await,
@@ -248,8 +203,10 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
-        let context = exchange.answer_context(&ctx.request_id);
-        let streaming = exchange.envelope.stream;
+        let success = upstream_response.status.is_success();
+        let streamed =
+            success && exchange.envelope.stream && head::is_event_stream(upstream_response);
+        let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         if let Some(encoding) = head::encoding(upstream_response) {
             let error = DecodeError::Framing(format!("it is packed with {encoding}"));
@@ -257,21 +214,30 @@ impl ProxyHttp for Gateway {
             ctx.failure = Some(Failure::UpstreamMalformed { provider, error });
             return Err(Error::explain(REFUSED, "the answer is packed").into_up());
         }
-        let success = upstream_response.status.is_success();
-        let streamed = success && streaming && head::is_event_stream(upstream_response);
         let header = head::client_response(upstream_response, attempt, streamed, &ctx.request_id)?;
-        let provider: Arc<str> = Arc::from(attempt.upstream.provider.name.as_ref() as &str);
-        attempt.answer = if !streamed {
-            let status = upstream_response.status.as_u16();
-            Answer::Whole(Whole::new(status, upstream_response.headers.clone()))
-        } else if attempt.upstream.passthrough {
-            let injected = attempt.usage_injected;
-            Answer::Streamed(Box::new(Streamed::pass_through(context, injected, provider)))
-        } else {
-            let decoder = attempt.upstream.egress.decode_stream();
-            Answer::Streamed(Box::new(Streamed::translate(decoder, context, provider)))
+        attempt.answer = match context {
+            None => {
+                // What else it says is needed only to tell why there is no answer.
+                let said = (!success).then(|| upstream_response.headers.clone());
+                let status = upstream_response.status.as_u16();
+                Answer::Whole(Whole::new(status, said.unwrap_or_default()))
+            }
+            Some(context) => {
+                let upstream = &attempt.upstream;
+                let provider = Arc::from(upstream.provider.name.as_ref() as &str);
+                exchange.handle.begin_stream(Box::new(if upstream.passthrough {
+                    Streamed::pass_through(context, attempt.usage_injected, provider)
+                } else {
+                    Streamed::translate(upstream.egress.decode_stream(), context, provider)
+                }));
+                Answer::Streamed
+            }
         };
         *upstream_response = header;
+        if streamed {
+            // There will be no other attempt, and a stream may wait for minutes.
+            exchange.release_request();
+        }
         Ok(())
     }
 
@@ -287,14 +253,8 @@ impl ProxyHttp for Gateway {
         let piece = body.take();
         let Some(attempt) = &mut exchange.attempt else { return Ok(None) };
         match &mut attempt.answer {
-            Answer::Streamed(streamed) => {
-                let mut out = Vec::new();
-                if let Some(piece) = piece {
-                    streamed.push(&piece, &mut out, &mut exchange.outcome);
-                }
-                if end {
-                    streamed.finish(&mut out, &mut exchange.outcome);
-                }
+            Answer::Streamed => {
+                let out = exchange.handle.push(piece.as_deref(), end);
                 if !out.is_empty() {
                     *body = Some(Bytes::from(out));
                     self.time_chunk(ctx, started);
@@ -350,7 +310,11 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
-        if let Err(error) = self.end_badly(session, ctx, failure).await {
+        let ended = match *error.etype() == ENDED_UNSEEN {
+            true => self.end_unseen(session, ctx, failure).await,
+            false => self.end_badly(session, ctx, failure).await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
         let status = session.response_written().map_or(0, |header| header.status.as_u16());
@@ -358,8 +322,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
-        if let Some(chat) = &ctx.chat {
+        if let Some(chat) = &mut ctx.chat {
             buffered::uninstall(session, &chat.handle);
+            if let Some(outcome) = chat.handle.take_outcome() {
+                chat.outcome = outcome;
+            }
         }
         let gone = error.is_some_and(|error| {
             ctx.failure.is_none() && matches!(cause(error, "", false), Cause::Client)
@@ -386,53 +353,4 @@ impl ProxyHttp for Gateway {
     ) -> bool {
         true
     }
-}
-
-impl Gateway {
-    fn time_chunk(&self, ctx: &mut Ctx, started: std::time::Instant) {
-        let now = clock::now();
-        let first = now.duration_since(started);
-        let timer = match ctx.chat.as_deref() {
-            Some(chat) if chat.timing.chunks.is_none() => {
-                Some(self.metrics.first_chunk(&ctx.labels(), first))
-            }
-            _ => None,
-        };
-        let Some(chat) = ctx.chat.as_deref_mut() else { return };
-        let timing = &mut chat.timing;
-        if let Some(timer) = timer {
-            timing.first = Some(first);
-            timing.chunks = Some(timer);
-        } else if let (Some(chunks), Some(last)) = (&timing.chunks, timing.last) {
-            chunks.observe(now.duration_since(last));
-        }
-        timing.last = Some(now);
-    }
-}
-
-/// The client's bytes of an answer that came in one piece; an error in the client's dialect if it
-/// is none.
-fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> {
-    let context = exchange.answer_context(request_id);
-    let streaming = exchange.envelope.stream;
-    let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
-    let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
-    attempt.answer = Answer::Done;
-    let upstream = &attempt.upstream;
-    let unusable = match whole.finish(upstream.egress, upstream.passthrough, streaming, &context) {
-        Ok((bytes, usage)) => {
-            exchange.outcome.usage = usage;
-            return Ok(bytes);
-        }
-        Err(unusable) => unusable,
-    };
-    let provider = upstream.provider.name.to_string();
-    let failure = match unusable {
-        Unusable::Refused(error) => Failure::UpstreamRefused { provider, error },
-        Unusable::Malformed(error) => Failure::UpstreamMalformed { provider, error },
-    };
-    let (header, body) = reply::failure_parts(&failure, request_id)?;
-    exchange.handle.replace_header(header);
-    exchange.outcome.failure = Some(failure);
-    Ok(body)
 }

@@ -22,6 +22,9 @@ const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
 /// The losses' header stays below what proxies take.
 const LONGEST_LOSSES: usize = 2048;
 
+/// Room for the headers of a request or an answer; what grows, grows twofold.
+const HEADERS: usize = 12;
+
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -44,7 +47,7 @@ pub(crate) fn upstream_request(
 ) -> Result<RequestHeader> {
     let upstream = &attempt.upstream;
     let path = format!("{}{}", upstream.provider.base_url.path, attempt.path);
-    let mut header = RequestHeader::build(Method::POST, path.as_bytes(), Some(16))?;
+    let mut header = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(HEADERS))?;
     header.insert_header(HOST, upstream.host.clone())?;
     header.insert_header(CONTENT_TYPE, JSON)?;
     header.insert_header(CONTENT_LENGTH, attempt.body.len())?;
@@ -82,10 +85,7 @@ pub(crate) fn client_response(
         // nginx buffers answers unless told not to.
         header.insert_header("x-accel-buffering", "no")?;
     }
-    if let Some(id) = upstream.headers.get(REQUEST_ID).or(upstream.headers.get("request-id")) {
-        header.insert_header(UPSTREAM_REQUEST_ID, id)?;
-    }
-    keep_limits(&upstream.headers, &mut header)?;
+    keep(&upstream.headers, &mut header)?;
     if let Some(losses) = losses(&attempt.losses) {
         header.insert_header(LOSSES, losses)?;
     }
@@ -106,12 +106,17 @@ pub(crate) fn encoding(header: &ResponseHeader) -> Option<&str> {
     (!value.is_empty() && !value.eq_ignore_ascii_case("identity")).then_some(value)
 }
 
-/// What the provider says about the account's limits.
-fn keep_limits(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
+/// Keeps what the provider says about the request's name and the account's limits, in answers of
+/// all kinds.
+pub(crate) fn keep(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
+    if let Some(id) = from.get(REQUEST_ID).or(from.get("request-id")) {
+        to.insert_header(UPSTREAM_REQUEST_ID, id)?;
+    }
+    let retry_after_is_said = to.headers.contains_key(RETRY_AFTER);
     for (name, value) in from {
         let limit = name.as_str().starts_with("x-ratelimit-")
             || name.as_str().starts_with("anthropic-ratelimit-")
-            || name == RETRY_AFTER;
+            || (name == RETRY_AFTER && !retry_after_is_said);
         if limit {
             to.append_header(name, value)?;
         }

@@ -8,6 +8,7 @@
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
 //! | `answer`          | how does an answer get from the upstream's bytes to the client's? |
 //! | `head`            | which headers travel?                                            |
+//! | `ending`          | how does a request end that does not end by itself?              |
 //! | `cause`           | whose fault is an error?                                         |
 //! | `upstream`, `dns` | where is a provider, and how is it reached?                      |
 //! | `snapshot`        | which configuration does this request live under?                |
@@ -22,6 +23,7 @@ mod chat;
 mod clock;
 mod ctx;
 mod dns;
+mod ending;
 mod gateway;
 mod head;
 mod local;

@@ -75,7 +75,7 @@ pub(crate) fn header(
     content_type: HeaderValue,
     request_id: &str,
 ) -> Result<ResponseHeader> {
-    let mut header = ResponseHeader::build(status, Some(8))?;
+    let mut header = ResponseHeader::build_no_case(status, Some(8))?;
     header.insert_header(CONTENT_TYPE, content_type)?;
     header.insert_header(REQUEST_ID, request_id)?;
     Ok(header)

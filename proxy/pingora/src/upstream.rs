@@ -72,6 +72,16 @@ impl Upstream {
         self.accounts.get(account)?.credential.as_ref()
     }
 
+    /// Takes the account's key out of what its provider said.
+    pub(crate) fn conceal(&self, account: usize, said: &mut String) {
+        if let Some(Account { credential: Credential::Key(key), .. }) =
+            self.provider.accounts.get(account)
+            && said.contains(key.expose())
+        {
+            *said = said.replace(key.expose(), "***");
+        }
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         let timeouts = &self.provider.timeouts;
         Patience { first_byte: timeouts.first_byte, idle: timeouts.idle }

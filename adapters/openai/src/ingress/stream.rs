@@ -178,10 +178,14 @@ impl ChatStreamEncoder {
         let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
         match &mut open.kind {
             Kind::Thought(thinking) => thinking.signature = Some(signature.to_owned()),
-            &mut Kind::Call { index, .. } => {
+            &mut Kind::Call { index, kind, .. } => {
                 let choice = open.choice;
                 self.write(out, choice, |out| {
                     call(out, index);
+                    // The Python SDK's helper takes no piece of a function's call without it.
+                    if kind == ToolKind::Function {
+                        out.extend_from_slice(br#","function":{"arguments":""}"#);
+                    }
                     out.extend_from_slice(br#","extra_content":{"google":{"thought_signature":"#);
                     write::json(out, signature);
                     out.extend_from_slice(b"}}}]");

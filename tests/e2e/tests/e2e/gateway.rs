@@ -42,14 +42,23 @@ impl Gateway {
     async fn try_start(config: &str, environment: &[(&str, &str)]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let (port, admin_port) = (free_port(), free_port());
+        if port == admin_port {
+            return None;
+        }
         let config = Self::fill_in(config, port, admin_port);
         fs::write(directory.path().join("penstock.yaml"), &config).unwrap();
-        let log = fs::File::create(directory.path().join("log")).unwrap();
+        // Elsewhere: a log that grows beside the configuration keeps its directory from being quiet.
+        fs::create_dir(directory.path().join("logs")).unwrap();
+        let log = fs::File::create(directory.path().join("logs/stderr")).unwrap();
         let child = Command::new(binary())
             .args(["--log-format", "json", "serve", "--config"])
             .arg(directory.path().join("penstock.yaml"))
             .current_dir(directory.path())
             .env_remove("RUST_LOG")
+            // A key of whoever runs the tests has no business here.
+            .env_remove("OPENAI_API_KEY")
+            .env_remove("ANTHROPIC_API_KEY")
+            .env_remove("GEMINI_API_KEY")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -132,7 +141,7 @@ impl Gateway {
 
     /// Everything it has logged so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap()
+        fs::read_to_string(self.directory.path().join("logs/stderr")).unwrap()
     }
 
     /// Its log lines about requests, once there are `count` of them.
@@ -161,6 +170,30 @@ impl Gateway {
             .filter(|line| labels.iter().all(|label| line.contains(label)))
             .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
             .sum()
+    }
+
+    /// Waits until a metric, summed as [`metric`](Self::metric) does, is `value`.
+    pub(crate) async fn until_metric(&self, name: &str, labels: &[&str], value: f64) {
+        let started = Instant::now();
+        while self.metric(name, labels).await != value {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{name} is not {value}:\n{}",
+                self.metrics().await
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until its log says `words`.
+    pub(crate) async fn until_log(&self, words: &str) {
+        until(|| self.log().contains(words), words).await;
+    }
+
+    /// Sends a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
     /// Asks for a chat completion.

@@ -4,6 +4,24 @@
 //! test, `tests-mock` the providers behind it; both end with the test.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+#![expect(clippy::disallowed_methods, reason = "what is tested runs by the real clock")]
 
+mod bodies;
+mod chat;
+mod client_gone;
+mod connections;
+mod dialects;
+mod errors;
+mod failures;
 mod gateway;
 mod mock_model;
+mod observed;
+mod passthrough;
+mod quickstart;
+mod reload;
+mod sdk;
+mod secrets;
+mod shutdown;
+mod streams;
+mod tools;
+mod transport;

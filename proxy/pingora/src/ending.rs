@@ -1,0 +1,157 @@
+//! How a request ends that does not end by itself, and what is counted of every end.
+
+use std::time::{Duration, Instant};
+
+use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::LossKind;
+use bytes::Bytes;
+use http::HeaderMap;
+use pingora::Result;
+use pingora_proxy::Session;
+
+use crate::answer::Unusable;
+use crate::ctx::{Answer, ChatExchange, Ctx};
+use crate::gateway::Gateway;
+use crate::{body, buffered, cause, clock, head, reply};
+
+impl Gateway {
+    /// Answers with an error, unless the client is gone.
+    pub(crate) async fn refuse(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        failure: Failure,
+    ) -> Result<()> {
+        if body::awaits_leave(session) {
+            // Nobody knows whether its body will come.
+            session.set_keepalive(None);
+        }
+        let replied = reply::failure(session, &failure, &ctx.request_id).await;
+        ctx.failure = Some(failure);
+        replied?;
+        body::discard(session).await;
+        Ok(())
+    }
+
+    /// Gives the client what is left to give: an error, or a well-formed end of its stream.
+    pub(crate) async fn end_badly(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        failure: Failure,
+    ) -> Result<()> {
+        let started = session.response_written().is_some();
+        if let Some(chat) = &ctx.chat {
+            buffered::uninstall(session, &chat.handle);
+        }
+        // The proxy loop closes this connection; the client should not count on it.
+        session.set_keepalive(None);
+        if !started {
+            return self.refuse(session, ctx, failure).await;
+        }
+        let tail = ctx.chat.as_ref().and_then(|chat| chat.handle.break_off(failure));
+        let tail = tail.unwrap_or_default();
+        session.write_response_body(Some(Bytes::from(tail)), true).await
+    }
+
+    /// Gives the client an answer of which the filters saw no end, though it is complete.
+    pub(crate) async fn end_unseen(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        failure: Failure,
+    ) -> Result<()> {
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
+        if !exchange.attempt.as_ref().is_some_and(|a| matches!(a.answer, Answer::Whole(_))) {
+            return self.end_badly(session, ctx, failure).await;
+        }
+        let body = finish_whole(exchange, &ctx.request_id)?;
+        match exchange.outcome.failure.take() {
+            Some(failure) => self.end_badly(session, ctx, failure).await,
+            None if body.is_empty() => self.end_badly(session, ctx, failure).await,
+            None => {
+                buffered::uninstall(session, &exchange.handle);
+                session.set_keepalive(None);
+                reply::json(session, 200, body, &ctx.request_id).await
+            }
+        }
+    }
+
+    pub(crate) fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
+        let labels = ctx.labels();
+        self.metrics.request(&labels, status, took);
+        let Some(chat) = &ctx.chat else { return };
+        self.metrics.usage(&labels, &chat.outcome.usage);
+        let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());
+        if let Some(kind) = failure.and_then(cause::upstream_failure) {
+            self.metrics.upstream_failure(&labels, kind);
+        }
+        for _ in 0..chat.outcome.malformed {
+            self.metrics.malformed_event(labels.provider);
+        }
+        if let Some(attempt) = &chat.attempt {
+            for (kind, name) in [(LossKind::Adapted, "adapted"), (LossKind::Dropped, "dropped")] {
+                let count = attempt.losses.iter().filter(|loss| loss.kind == kind).count();
+                self.metrics.losses(labels.provider, name, count as u64);
+            }
+        }
+    }
+
+    pub(crate) fn time_chunk(&self, ctx: &mut Ctx, started: Instant) {
+        let now = clock::now();
+        let first = now.duration_since(started);
+        let timer = match ctx.chat.as_deref() {
+            Some(chat) if chat.timing.chunks.is_none() => {
+                Some(self.metrics.first_chunk(&ctx.labels(), first))
+            }
+            _ => None,
+        };
+        let Some(chat) = ctx.chat.as_deref_mut() else { return };
+        let timing = &mut chat.timing;
+        if let Some(timer) = timer {
+            timing.first = Some(first);
+            timing.chunks = Some(timer);
+        } else if let (Some(chunks), Some(last)) = (&timing.chunks, timing.last) {
+            chunks.observe(now.duration_since(last));
+        }
+        timing.last = Some(now);
+    }
+}
+
+/// The client's bytes of an answer that came in one piece; an error in the client's dialect if it
+/// is none.
+pub(crate) fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> {
+    let passthrough = exchange.attempt.as_ref().is_some_and(|a| a.upstream.passthrough);
+    let context = match passthrough {
+        true => AnswerContext::default(),
+        false => exchange.answer_context(request_id),
+    };
+    let streaming = exchange.envelope.stream;
+    let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
+    let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
+    attempt.answer = Answer::Done;
+    let upstream = &attempt.upstream;
+    let unusable = match whole.finish(upstream.egress, passthrough, streaming, &context) {
+        Ok((bytes, usage)) => {
+            exchange.outcome.usage = usage;
+            return Ok(bytes);
+        }
+        Err(unusable) => unusable,
+    };
+    let provider = upstream.provider.name.to_string();
+    let (failure, said) = match unusable {
+        Unusable::Refused(mut error, said) => {
+            attempt.upstream.conceal(attempt.account, &mut error.message);
+            (Failure::UpstreamRefused { provider, error }, said)
+        }
+        Unusable::Malformed(error) => {
+            (Failure::UpstreamMalformed { provider, error }, HeaderMap::new())
+        }
+    };
+    let (mut header, body) = reply::failure_parts(&failure, request_id)?;
+    head::keep(&said, &mut header)?;
+    exchange.handle.replace_header(header);
+    exchange.outcome.failure = Some(failure);
+    Ok(body)
+}

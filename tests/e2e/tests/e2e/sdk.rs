@@ -1,0 +1,101 @@
+//! Promise: the official OpenAI SDKs work, whoever answers.
+//!
+//! The scripts in `tests/e2e/sdk` do the asking and the checking, in the SDK's own language. Here
+//! they get a gateway and, behind it, upstreams that play a scenario by the model's name.
+
+mod scenario;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tests_mock::MockUpstream;
+
+use crate::dialects::ALL;
+use crate::gateway::Gateway;
+
+/// How long a script may take; a runtime takes its time to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const KEY: &str = "pk-sdk";
+
+/// The mock, and a provider of each dialect that is called as its dialect.
+async fn gateway() -> (Gateway, Vec<MockUpstream>) {
+    let mut upstreams = Vec::new();
+    let mut providers = vec!["{name: mock, dialect: mock}".to_owned()];
+    for dialect in ALL {
+        let upstream = MockUpstream::start(scenario::script(dialect)).await.unwrap();
+        providers.push(dialect.provider(dialect.name(), &upstream.url(), ""));
+        upstreams.push(upstream);
+    }
+    let config = format!(
+        "auth: {{mode: keys, keys: [{{name: sdk, key: {KEY}}}]}}\n\
+         providers: [{}]\n\
+         models: [{{name: listed, targets: [{{provider: mock, model: m}}]}}]\n",
+        providers.join(", "),
+    );
+    (Gateway::start(&config).await, upstreams)
+}
+
+fn checkout() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Something that `./x test` installs.
+fn installed(path: &str) -> PathBuf {
+    let path = checkout().join(".cache").join(path);
+    assert!(path.exists(), "the official SDKs are not installed; type: ./x test");
+    path
+}
+
+/// Runs a script of `tests/e2e/sdk` against a gateway; it must succeed.
+async fn assert_succeeds(mut command: Command, script: &str) {
+    let (gateway, _upstreams) = gateway().await;
+    let directory = tempfile::tempdir().unwrap();
+    let output = directory.path().join("output");
+    let writer = File::create(&output).unwrap();
+    let mut child = command
+        .arg(checkout().join("tests/e2e/sdk").join(script))
+        .arg(gateway.url("/v1"))
+        .env("OPENAI_API_KEY", KEY)
+        // Whatever else whoever runs the tests has set for the SDKs.
+        .env_remove("OPENAI_BASE_URL")
+        .env_remove("OPENAI_ORG_ID")
+        .env_remove("OPENAI_PROJECT_ID")
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if started.elapsed() > PATIENCE {
+            let _ = child.kill();
+            let _ = child.wait();
+            break None;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let said = fs::read_to_string(output).unwrap();
+    let succeeded = status.is_some_and(|status| status.success());
+    assert!(succeeded, "{script} ended with {status:?} (none: it took too long) and said:\n{said}");
+    // A script that checks nothing succeeds too.
+    let checks = said.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(checks >= 30, "{script} made {checks} checks:\n{said}");
+}
+
+#[tokio::test]
+async fn the_python_sdk_works_whoever_answers() {
+    assert_succeeds(Command::new(installed("python/bin/python")), "chat.py").await;
+}
+
+#[tokio::test]
+async fn the_javascript_sdk_works_whoever_answers() {
+    let mut command = Command::new("node");
+    command.env("SDK_DIRECTORY", installed("node/node_modules").parent().unwrap());
+    assert_succeeds(command, "chat.mjs").await;
+}
