@@ -124,6 +124,8 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     } else if models.is_empty() && !direct_models {
         problems.warning(&root, "no models, and `direct_models` is off: nothing can be asked for");
     }
+    not_yet(&config.affinity, problems);
+    not_yet(&config.heartbeat, problems);
     Plan {
         listeners,
         admin,
@@ -141,6 +143,13 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         heartbeat: resilience::heartbeat(config.heartbeat),
         stream_errors: config.stream_errors.value().unwrap_or_default(),
         http2_ping: config.http2_ping.value().map_or(HTTP2_PING, |raw::Timespan(given)| given),
+    }
+}
+
+/// Says of a key that nothing acts on it so far, rather than let anybody count on it.
+fn not_yet<T>(key: &Field<T>, problems: &Problems) {
+    if let Field::Given(Placed { at, .. }) = key {
+        problems.warning(at, "is checked, but nothing acts on it yet");
     }
 }
 

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-use super::{Checker, Provider, Strategy, Timeouts, Unique};
+use super::{Checker, Provider, Strategy, Timeouts, Unique, not_yet};
 use crate::{
+    problem::Problems,
     raw::{self, Timespan},
     read::{Field, Placed},
 };
@@ -88,6 +89,8 @@ impl Checker<'_> {
             if let Some(name) = &name {
                 names.add(name, self.problems);
             }
+            not_yet(&strategy, self.problems);
+            not_yet(&fall_back, self.problems);
             let Some(targets) = targets.required(&at, "targets", self.problems) else { continue };
             if targets.value.is_empty() {
                 self.problems.error(&targets.at, "needs at least one target");
@@ -98,7 +101,7 @@ impl Checker<'_> {
                     name: name.value,
                     targets,
                     strategy: strategy.value().unwrap_or_default(),
-                    timeouts: model_timeouts(timeouts),
+                    timeouts: model_timeouts(timeouts, self.problems),
                     fallbacks: Fallbacks::default(),
                 });
                 fallbacks.push(fall_back);
@@ -171,8 +174,9 @@ impl Checker<'_> {
     }
 }
 
-fn model_timeouts(section: Field<raw::ModelTimeouts>) -> ModelTimeouts {
+fn model_timeouts(section: Field<raw::ModelTimeouts>, problems: &Problems) -> ModelTimeouts {
     let section = section.value().unwrap_or_default();
+    not_yet(&section.total, problems);
     let given = |field: Field<Timespan>| field.value().map(|Timespan(given)| given);
     ModelTimeouts {
         connect: given(section.connect),
