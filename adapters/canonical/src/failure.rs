@@ -32,6 +32,14 @@ pub enum Failure {
     /// A credential that is not one of ours.
     #[error("the API key is not known here")]
     KeyUnknown,
+    /// A header that says something it cannot say.
+    #[error("the header `{name}` must be {expected}")]
+    HeaderMalformed {
+        /// The header's name.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// Not JSON, by its content type.
     #[error("the body must be `application/json`")]
     MediaTypeUnsupported,

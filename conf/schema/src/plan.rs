@@ -7,18 +7,20 @@ mod base_url;
 mod listener;
 mod model;
 mod provider;
+mod resilience;
 mod secret;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-pub use crate::raw::{AuthMode, Dialect, HttpVersion};
+pub use crate::raw::{AuthMode, Dialect, HttpVersion, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use listener::{Admin, Limits, Listener, StateDir};
-pub use model::{Model, Target};
-pub use provider::{Account, Credential, Provider, Timeouts};
+pub use model::{Fallbacks, Model, ModelTimeouts, Target};
+pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
+pub use resilience::{Affinity, Heartbeat};
 
 use crate::{
     SecretSource,
@@ -26,6 +28,9 @@ use crate::{
     raw,
     read::{Field, Placed},
 };
+
+/// Often enough to find a dead peer before a client gives up.
+const HTTP2_PING: Duration = Duration::from_secs(15);
 
 /// Everything the gateway was told.
 #[derive(Clone, Debug)]
@@ -46,6 +51,14 @@ pub struct Plan {
     pub direct_models: bool,
     /// Bounds on what a client may send.
     pub limits: Limits,
+    /// How requests of one conversation stay with one account.
+    pub affinity: Affinity,
+    /// What keeps a silent stream alive.
+    pub heartbeat: Heartbeat,
+    /// How a stream ends that cannot be completed, unless the request says it.
+    pub stream_errors: StreamErrors,
+    /// Between two PINGs on an upstream HTTP/2 connection; above zero.
+    pub http2_ping: Duration,
     /// The same models and providers as above, by name.
     by_name: ByName,
 }
@@ -111,6 +124,8 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     } else if models.is_empty() && !direct_models {
         problems.warning(&root, "no models, and `direct_models` is off: nothing can be asked for");
     }
+    not_yet(&config.affinity, problems);
+    not_yet(&config.heartbeat, problems);
     Plan {
         listeners,
         admin,
@@ -124,6 +139,17 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         models,
         direct_models,
         limits: checker.limits(config.limits),
+        affinity: checker.affinity(config.affinity),
+        heartbeat: resilience::heartbeat(config.heartbeat),
+        stream_errors: config.stream_errors.value().unwrap_or_default(),
+        http2_ping: config.http2_ping.value().map_or(HTTP2_PING, |raw::Timespan(given)| given),
+    }
+}
+
+/// Says of a key that nothing acts on it so far, rather than let anybody count on it.
+fn not_yet<T>(key: &Field<T>, problems: &Problems) {
+    if let Field::Given(Placed { at, .. }) = key {
+        problems.warning(at, "is checked, but nothing acts on it yet");
     }
 }
 
@@ -151,5 +177,18 @@ impl<T: Clone + Eq + std::hash::Hash + std::fmt::Display> Unique<T> {
 
     fn contains(&self, name: &T) -> bool {
         self.seen.contains_key(name)
+    }
+}
+
+impl<T: AsRef<str> + std::fmt::Display> Unique<T> {
+    /// Says that `name` is not in the list, and what was probably meant.
+    fn no_such(&self, name: &T) -> String {
+        let what = self.what;
+        let mut names: Vec<&str> = self.seen.keys().map(AsRef::as_ref).collect();
+        names.sort_unstable(); // of two that are equally near, always the same
+        match crate::read::nearest(name.as_ref(), &names) {
+            Some(near) => format!("no {what} is called `{name}`; did you mean `{near}`?"),
+            None => format!("no {what} is called `{name}`"),
+        }
     }
 }

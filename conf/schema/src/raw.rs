@@ -7,6 +7,7 @@ mod auth;
 mod listener;
 mod model;
 mod provider;
+mod resilience;
 mod value;
 
 use schemars::JsonSchema;
@@ -15,9 +16,12 @@ use serde::Deserialize;
 pub use auth::AuthMode;
 pub(crate) use auth::{Auth, ClientKey};
 pub(crate) use listener::{Admin, Limits, Listener, State};
-pub(crate) use model::{Model, Target};
-pub(crate) use provider::{Account, Provider, Timeouts};
+pub use model::Strategy;
+pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Target};
+pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
 pub use provider::{Dialect, HttpVersion};
+pub use resilience::StreamErrors;
+pub(crate) use resilience::{Affinity, Heartbeat};
 pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};
 
 use crate::read::Field;
@@ -52,4 +56,17 @@ pub(crate) struct Config {
     /// Bounds on what a client may send.
     #[serde(default)]
     pub(crate) limits: Field<Limits>,
+    /// How requests of one conversation stay with one account.
+    #[serde(default)]
+    pub(crate) affinity: Field<Affinity>,
+    /// What keeps a silent stream from being cut by something in between.
+    #[serde(default)]
+    pub(crate) heartbeat: Field<Heartbeat>,
+    /// How a stream ends that cannot be completed, unless the request says it in
+    /// `x-penstock-stream-errors`. Default: `graceful`.
+    #[serde(default)]
+    pub(crate) stream_errors: Field<StreamErrors>,
+    /// How often an upstream HTTP/2 connection is asked whether it is alive. Default: `15s`.
+    #[serde(default)]
+    pub(crate) http2_ping: Field<Timespan>,
 }

@@ -78,6 +78,11 @@ mod tests {
             "listeners: []",
             "models: [{name: m m, targets: [{provider: a, model: b}]}]",
             "direct_models: yes",
+            "models: [{name: m, targets: [{provider: a, model: b}], strategy: best}]",
+            "models: [{name: m, targets: [{provider: a, model: b}], timeouts: {first: 1s}}]",
+            "providers: [{name: a, dialect: mock, accounts: [{name: b, limits: {concurrent: 0}}]}]",
+            "heartbeat: {after: 5}",
+            "stream_errors: silent",
         ] {
             assert!(accepts(yaml).is_err(), "{yaml}");
             struct Nowhere;

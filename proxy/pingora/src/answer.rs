@@ -161,10 +161,11 @@ impl Streamed {
     /// From a provider that speaks the client's dialect.
     pub(crate) fn pass_through(
         context: AnswerContext,
+        errors: StreamErrors,
         usage_injected: bool,
         provider: Arc<str>,
     ) -> Self {
-        let tap = StreamTap::new(context, StreamErrors::default(), usage_injected);
+        let tap = StreamTap::new(context, errors, usage_injected);
         Self::new(Way::Tap(Box::new(tap)), provider)
     }
 
@@ -172,9 +173,10 @@ impl Streamed {
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
         context: AnswerContext,
+        errors: StreamErrors,
         provider: Arc<str>,
     ) -> Self {
-        let encoder = Box::new(ChatStreamEncoder::new(context, StreamErrors::default()));
+        let encoder = Box::new(ChatStreamEncoder::new(context, errors));
         Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
     }
 

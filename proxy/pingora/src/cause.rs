@@ -66,6 +66,7 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::MethodNotAllowed { .. }
         | Failure::KeyMissing
         | Failure::KeyUnknown
+        | Failure::HeaderMalformed { .. }
         | Failure::MediaTypeUnsupported
         | Failure::BodyTooLarge { .. }
         | Failure::BodyTimedOut

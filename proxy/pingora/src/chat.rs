@@ -13,9 +13,9 @@ use proxy_admit::key::{Caller, Refused};
 use proxy_route::{balance, resolve};
 
 use crate::body::{self, Unread};
-use crate::buffered;
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::snapshot::Snapshot;
+use crate::{buffered, head};
 
 /// Where OpenAI's dialect is asked, below the base URL.
 const CHAT_COMPLETIONS: &str = "/chat/completions";
@@ -39,6 +39,8 @@ pub(crate) async fn read(session: &mut Session, ctx: &mut Ctx) -> Result<(), Unr
     if !body::may_be_json(session) {
         return Err(Unread::Refused(Failure::MediaTypeUnsupported));
     }
+    let stream_errors = head::stream_errors(session.req_header(), ctx.snapshot.plan.stream_errors)
+        .map_err(Unread::Refused)?;
     let body = body::read(session, ctx.snapshot.plan.limits.request_body_bytes).await?;
     let envelope = Envelope::read(&body).map_err(malformed)?.into_owned();
     let resolved = resolve::resolve(&ctx.snapshot.plan, &envelope.model).map_err(|unknown| {
@@ -46,7 +48,7 @@ pub(crate) async fn read(session: &mut Session, ctx: &mut Ctx) -> Result<(), Unr
         Unread::Refused(Failure::ModelUnknown { model, near: unknown.near })
     })?;
     let handle = buffered::install(session);
-    ctx.chat = Some(Box::new(ChatExchange::new(handle, body, envelope, resolved)));
+    ctx.chat = Some(Box::new(ChatExchange::new(handle, body, envelope, resolved, stream_errors)));
     Ok(())
 }
 

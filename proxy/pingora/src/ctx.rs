@@ -8,8 +8,9 @@ use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_openai::ingress;
-use adapters_openai::ingress::Envelope;
+use adapters_openai::ingress::{Envelope, StreamErrors};
 use bytes::Bytes;
+use conf_schema::plan::{Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use proxy_admit::key::Caller;
 use proxy_route::resolve::Resolved;
@@ -40,6 +41,8 @@ pub(crate) struct ChatExchange {
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
+    /// How a broken stream tells of it.
+    pub(crate) stream_errors: StreamErrors,
     /// Read only if some attempt must translate.
     canonical: Option<Box<Translated<ChatRequest>>>,
     pub(crate) attempt: Option<Attempt>,
@@ -90,12 +93,14 @@ impl ChatExchange {
         body: Bytes,
         envelope: Envelope<'static>,
         resolved: Resolved,
+        stream_errors: StreamErrors,
     ) -> Self {
         Self {
             handle,
             body,
             envelope,
             resolved,
+            stream_errors,
             canonical: None,
             attempt: None,
             outcome: Outcome::default(),
@@ -130,6 +135,14 @@ impl ChatExchange {
     /// The provider's own name of the model, for the log.
     pub(crate) fn upstream_model(&self) -> Option<&str> {
         self.attempt.as_ref().map(|attempt| attempt.model.as_str())
+    }
+
+    /// How long the attempt may take: the model's word goes before the provider's.
+    pub(crate) fn timeouts(&self, provider: &Provider) -> Timeouts {
+        match &self.resolved {
+            Resolved::Listed(model) => model.timeouts.over(&provider.timeouts),
+            Resolved::Direct(_) => provider.timeouts,
+        }
     }
 
     /// The model as a label: only names of the configuration, never a client's.

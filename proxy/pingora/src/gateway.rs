@@ -21,7 +21,7 @@ use proxy_telemetry::Metrics;
 
 use crate::answer::{Streamed, Whole};
 use crate::body::Unread;
-use crate::buffered::ENDED_UNSEEN;
+use crate::buffered::{ENDED_UNSEEN, Patience};
 use crate::cause::{Cause, cause};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
@@ -142,12 +142,13 @@ impl ProxyHttp for Gateway {
         let attempt = chat::attempt(exchange, snapshot).map_err(|f| refused(failure, f))?;
         let upstream = attempt.upstream.clone();
         let account = attempt.account;
+        let timeouts = exchange.timeouts(&upstream.provider);
         exchange.attempt = Some(attempt);
         let address = match upstream.host_and_port() {
             None => SocketAddr::from(([0, 0, 0, 0], 0)),
             Some((host, port)) => {
-                let patience = upstream.provider.timeouts.connect;
-                let found = tokio::time::timeout(patience, self.dns.resolve(host, port)).await;
+                let found =
+                    tokio::time::timeout(timeouts.connect, self.dns.resolve(host, port)).await;
                 let Ok(Ok(address)) = found else {
                     let provider = upstream.provider.name.to_string();
                     let reason = "its name was not found";
@@ -159,8 +160,9 @@ impl ProxyHttp for Gateway {
                 address
             }
         };
-        exchange.handle.begin_attempt(upstream.patience());
-        Ok(Box::new(upstream.peer(account, address)))
+        let patience = Patience { first_byte: timeouts.first_byte, idle: timeouts.idle };
+        exchange.handle.begin_attempt(patience);
+        Ok(Box::new(upstream.peer(account, address, &timeouts)))
     }
 
     async fn upstream_request_filter(
@@ -223,12 +225,13 @@ impl ProxyHttp for Gateway {
                 Answer::Whole(Whole::new(status, said.unwrap_or_default()))
             }
             Some(context) => {
+                let errors = exchange.stream_errors;
                 let upstream = &attempt.upstream;
                 let provider = Arc::from(upstream.provider.name.as_ref() as &str);
                 exchange.handle.begin_stream(Box::new(if upstream.passthrough {
-                    Streamed::pass_through(context, attempt.usage_injected, provider)
+                    Streamed::pass_through(context, errors, attempt.usage_injected, provider)
                 } else {
-                    Streamed::translate(upstream.egress.decode_stream(), context, provider)
+                    Streamed::translate(upstream.egress.decode_stream(), context, errors, provider)
                 }));
                 Answer::Streamed
             }

@@ -3,7 +3,10 @@
 //! Both directions are allow-lists. A client's credentials, cookies and `x-forwarded-*` stay
 //! here, and so does whatever a provider says about itself.
 
+use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::{Loss, LossKind};
+use adapters_openai::ingress::StreamErrors;
+use conf_schema::plan;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
     RETRY_AFTER, USER_AGENT,
@@ -17,6 +20,8 @@ use crate::reply::{self, REQUEST_ID};
 
 /// Says what a provider could not express.
 pub(crate) const LOSSES: &str = "x-penstock-losses";
+/// Says how a stream that breaks off is to tell of it.
+const STREAM_ERRORS: &str = "x-penstock-stream-errors";
 /// The provider's own name for a request, for its support.
 const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
 /// The losses' header stays below what proxies take.
@@ -37,6 +42,22 @@ static ALWAYS_FORWARDED: [HeaderName; 2] =
 /// Client headers that a provider of the same dialect understands.
 static FORWARDED_IN_DIALECT: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("openai-beta")];
+
+/// How a broken stream tells of it: what the client says, else the configuration.
+pub(crate) fn stream_errors(
+    client: &RequestHeader,
+    configured: plan::StreamErrors,
+) -> std::result::Result<StreamErrors, Failure> {
+    let wished = client.headers.get(STREAM_ERRORS).map(|value| value.as_bytes());
+    match (wished, configured) {
+        (Some(b"graceful"), _) | (None, plan::StreamErrors::Graceful) => Ok(StreamErrors::Graceful),
+        (Some(b"explicit"), _) | (None, plan::StreamErrors::Explicit) => Ok(StreamErrors::Explicit),
+        (Some(_), _) => Err(Failure::HeaderMalformed {
+            name: STREAM_ERRORS,
+            expected: "`graceful` or `explicit`",
+        }),
+    }
+}
 
 /// The request's header as the upstream gets it, in place of the client's.
 pub(crate) fn upstream_request(

@@ -29,7 +29,7 @@ impl Snapshot {
             upstreams: plan
                 .providers
                 .iter()
-                .map(|provider| Arc::new(Upstream::new(provider, metrics)))
+                .map(|provider| Arc::new(Upstream::new(provider, plan.http2_ping, metrics)))
                 .collect(),
             plan,
         }

@@ -9,7 +9,7 @@ use adapters_anthropic::egress::Anthropic;
 use adapters_canonical::dialect::Egress;
 use adapters_gemini::egress::Gemini;
 use adapters_openai::egress::OpenAi;
-use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider};
+use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use pingora::protocols::l4::ext::TcpKeepalive;
 use pingora::upstreams::peer::{ALPN, HttpPeer, PeerOptions, Tracer, Tracing};
@@ -18,15 +18,14 @@ use proxy_telemetry::{Metrics, UpstreamConnections};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::buffered::Patience;
 use crate::mock_upstream::MockConnector;
 
 /// Between two pieces of a request on their way up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Below the idle time after which common providers and load balancers hang up.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-/// Finds an upstream that is gone without a word.
-const PING_EVERY: Duration = Duration::from_secs(15);
+/// Finds a peer on HTTP/1.1 that is gone without a word, as PING does on HTTP/2.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// As many as most servers allow on one HTTP/2 connection.
 const STREAMS_PER_CONNECTION: usize = 100;
 
@@ -50,7 +49,7 @@ struct AccountState {
 }
 
 impl Upstream {
-    pub(crate) fn new(provider: &Arc<Provider>, metrics: &Metrics) -> Self {
+    pub(crate) fn new(provider: &Arc<Provider>, http2_ping: Duration, metrics: &Metrics) -> Self {
         let egress = egress(provider.dialect);
         let authority = provider.base_url.authority();
         Self {
@@ -63,7 +62,7 @@ impl Upstream {
                 .collect(),
             host: HeaderValue::from_str(&authority)
                 .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
-            options: options(provider, metrics),
+            options: options(provider, http2_ping, metrics),
             provider: Arc::clone(provider),
         }
     }
@@ -82,23 +81,28 @@ impl Upstream {
         }
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        let timeouts = &self.provider.timeouts;
-        Patience { first_byte: timeouts.first_byte, idle: timeouts.idle }
-    }
-
     /// The host to look up; nothing to look up for the built-in mock.
     pub(crate) fn host_and_port(&self) -> Option<(&str, u16)> {
         (self.provider.dialect != Dialect::Mock)
             .then(|| (self.provider.base_url.host.as_str(), self.provider.base_url.port))
     }
 
-    pub(crate) fn peer(&self, account: usize, address: SocketAddr) -> HttpPeer {
+    pub(crate) fn peer(
+        &self,
+        account: usize,
+        address: SocketAddr,
+        timeouts: &Timeouts,
+    ) -> HttpPeer {
         let base = &self.provider.base_url;
         // Never empty: Pingora takes an empty name for leave to skip verification.
         let name = if base.tls { base.host.clone() } else { String::new() };
         let mut peer = HttpPeer::new(address, base.tls, name);
         peer.options = self.options.clone();
+        peer.options.connection_timeout = Some(timeouts.connect);
+        peer.options.total_connection_timeout = Some(timeouts.connect);
+        // A safety net: silence is measured by the buffered session, which ends it first.
+        let silence = timeouts.first_byte.max(timeouts.idle);
+        peer.options.read_timeout = Some(silence + Duration::from_secs(5));
         peer.group_key = self.accounts.get(account).map_or(0, |account| account.group_key);
         peer
     }
@@ -125,19 +129,14 @@ fn egress(dialect: Dialect) -> &'static dyn Egress {
     }
 }
 
-fn options(provider: &Provider, metrics: &Metrics) -> PeerOptions {
+fn options(provider: &Provider, http2_ping: Duration, metrics: &Metrics) -> PeerOptions {
     let mut options = PeerOptions::new();
-    options.connection_timeout = Some(provider.timeouts.connect);
-    options.total_connection_timeout = Some(provider.timeouts.connect);
-    // A safety net: silence is measured by the buffered session, which ends it first.
-    let silence = provider.timeouts.first_byte.max(provider.timeouts.idle);
-    options.read_timeout = Some(silence + Duration::from_secs(5));
     options.write_timeout = Some(WRITE_TIMEOUT);
     options.idle_timeout = Some(POOL_IDLE);
-    options.h2_ping_interval = Some(PING_EVERY);
+    options.h2_ping_interval = Some(http2_ping);
     options.max_h2_streams = STREAMS_PER_CONNECTION;
     options.tcp_keepalive = Some(TcpKeepalive {
-        idle: PING_EVERY,
+        idle: KEEPALIVE,
         interval: Duration::from_secs(5),
         count: 3,
         #[cfg(target_os = "linux")]

@@ -1,117 +1,172 @@
-//! Which account of a provider serves the next request.
+//! Which of several accounts is next.
+//!
+//! | strategy            | over                     | takes                                        |
+//! |---------------------|--------------------------|----------------------------------------------|
+//! | `least_loaded`    | a target's accounts      | the least load for its weight                |
+//! | `priority`        | a target's accounts      | the first                                    |
+//! | `weighted`        | all targets' accounts    | any, as often as its weight says             |
+//! | cheapest            | a target's accounts      | the least loaded one of the cheapest target  |
+//! | `fastest`         | all targets' accounts    | the shortest time to the first byte          |
+//!
+//! All of them see only accounts that have room now, and all give an account that starts slowly
+//! no more than its part of the share: it competes only when a draw by shares names it first.
 
-use conf_schema::plan::{Account, Credential, Provider};
+mod by_weight;
+mod fastest;
+mod least_loaded;
+mod priority;
+mod weighted;
+
+use std::ops::Range;
+use std::time::Instant;
+
+pub use by_weight::{NoAccount, Picked, pick};
+
+use conf_schema::plan::Strategy;
 use rand::{Rng, RngExt};
 
-/// One of the accounts that have what they need, each as often as its weight says.
-///
-/// # Errors
-///
-/// [`NoAccount`] if every account lacks its credential, with what the first one lacks.
-pub fn pick<'a>(provider: &'a Provider, rng: &mut impl Rng) -> Result<Picked<'a>, NoAccount<'a>> {
-    let usable = || provider.accounts.iter().enumerate().filter(|(_, account)| usable(account));
-    let total: u64 = usable().map(|(_, account)| u64::from(account.weight.get())).sum();
-    if total == 0 {
-        return Err(NoAccount { reason: what_is_missing(provider) });
-    }
-    let mut drawn = if usable().nth(1).is_none() { 0 } else { rng.random_range(0..total) };
-    for (index, account) in usable() {
-        let weight = u64::from(account.weight.get());
-        if drawn < weight {
-            return Ok(Picked { index, account });
-        }
-        drawn -= weight;
-    }
-    Err(NoAccount { reason: what_is_missing(provider) })
-}
+use crate::account::{BlockReason, Blocked, View};
+use crate::table::{Candidate, Route, Tried};
 
-/// An account, and its place in the provider's list.
+/// An account that has room.
 #[derive(Clone, Copy, Debug)]
-pub struct Picked<'a> {
-    /// Its place in [`Provider::accounts`].
-    pub index: usize,
-    /// The account.
-    pub account: &'a Account,
+struct Contender {
+    /// Its place among the candidates.
+    index: usize,
+    /// What it may take of the load: its weight, less while it starts slowly.
+    share: f64,
+    view: View,
 }
 
-/// No account of the provider has what it needs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("no account has a credential: {reason}")]
-pub struct NoAccount<'a> {
-    /// What the first one lacks.
-    pub reason: &'a str,
-}
+impl Contender {
+    fn starts_slowly(&self) -> bool {
+        self.view.share < 1.0
+    }
 
-fn usable(account: &Account) -> bool {
-    match account.credential {
-        Credential::None | Credential::Key(_) => true,
-        Credential::Missing { .. } => false,
+    /// Draws a lot. The smallest of all lots is this one's as often as its share says.
+    fn lot(&self, rng: &mut impl Rng) -> f64 {
+        let drawn: f64 = rng.random();
+        -(1.0 - drawn).ln() / self.share
     }
 }
 
-fn what_is_missing(provider: &Provider) -> &str {
-    provider
-        .accounts
-        .iter()
-        .find_map(|account| match &account.credential {
-            Credential::Missing { reason } => Some(reason.as_str()),
-            Credential::None | Credential::Key(_) => None,
+/// One look at the candidates of a route: who has room, and why the others have none.
+pub(crate) struct Survey<'a> {
+    candidates: &'a [Candidate],
+    tried: &'a [Tried],
+    tokens: u64,
+    now: Instant,
+    pub(crate) blockage: Blockage,
+}
+
+/// Why nobody has room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Blockage {
+    pub(crate) exhausted: bool,
+    pub(crate) down: bool,
+    pub(crate) refused: bool,
+    pub(crate) tried: bool,
+    /// When the first of them may have room.
+    pub(crate) until: Option<Instant>,
+}
+
+impl Blockage {
+    pub(crate) fn add(&mut self, blocked: Blocked) {
+        match blocked.reason {
+            BlockReason::Exhausted => self.exhausted = true,
+            BlockReason::Down => self.down = true,
+            BlockReason::CredentialRefused => self.refused = true,
+        }
+        self.until = match (self.until, blocked.until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
+impl<'a> Survey<'a> {
+    pub(crate) fn new(route: &'a Route, tried: &'a [Tried], tokens: u64, now: Instant) -> Self {
+        Self { candidates: &route.candidates, tried, tokens, now, blockage: Blockage::default() }
+    }
+
+    /// The contenders of a range of candidates, in their order.
+    fn open(&mut self, range: Range<usize>) -> impl Iterator<Item = Contender> {
+        let candidates = self.candidates.get(range.clone()).unwrap_or_default();
+        range.zip(candidates).filter_map(|(index, candidate)| {
+            if !candidate.equipped {
+                return None;
+            }
+            if self.tried.iter().any(|tried| tried.covers(candidate)) {
+                self.blockage.tried = true;
+                return None;
+            }
+            match candidate.account.view(candidate.lane, self.tokens, self.now) {
+                Ok(view) => {
+                    let share = f64::from(candidate.weight.get()) * view.share;
+                    Some(Contender { index, share, view })
+                }
+                Err(blocked) => {
+                    self.blockage.add(blocked);
+                    None
+                }
+            }
         })
-        .unwrap_or("it has no account")
+    }
+}
+
+/// The place of the chosen candidate; `None` if none has room, and then the survey knows why.
+///
+/// `prices` has one per target, for [`Strategy::Cheapest`]; a target without one comes last.
+pub(crate) fn select(
+    strategy: Strategy,
+    route: &Route,
+    survey: &mut Survey<'_>,
+    prices: &[f64],
+    rng: &mut impl Rng,
+) -> Option<usize> {
+    let all = 0..route.candidates.len();
+    let ranges = || route.targets.iter().map(|target| target.candidates.clone());
+    match strategy {
+        Strategy::LeastLoaded => {
+            ranges().find_map(|range| least_loaded::pick(survey.open(range), rng))
+        }
+        Strategy::Priority => ranges().find_map(|range| priority::pick(survey.open(range), rng)),
+        Strategy::Weighted => weighted::pick(survey.open(all), rng),
+        Strategy::Fastest => fastest::pick(survey.open(all), rng),
+        Strategy::Cheapest => by_price(route.targets.len(), prices).find_map(|target| {
+            let range = route.targets.get(target)?.candidates.clone();
+            least_loaded::pick(survey.open(range), rng)
+        }),
+    }
+}
+
+/// Places of targets, the cheapest first; of equal ones the first.
+fn by_price(targets: usize, prices: &[f64]) -> impl Iterator<Item = usize> {
+    let price = |at: usize| match prices.get(at) {
+        Some(price) if !price.is_nan() => *price,
+        _ => f64::INFINITY,
+    };
+    let order = move |a: &usize, b: &usize| price(*a).total_cmp(&price(*b)).then(a.cmp(b));
+    let mut last = None;
+    // Targets are few: looking for the next each time needs no list.
+    std::iter::from_fn(move || {
+        let next = (0..targets)
+            .filter(|at| last.is_none_or(|last| order(at, &last).is_gt()))
+            .min_by(order)?;
+        last = Some(next);
+        Some(next)
+    })
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use conf_schema::plan::Plan;
-    use conf_schema::{SecretSource, check};
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
+mod tests {
     use super::*;
 
-    struct Secrets;
-
-    impl SecretSource for Secrets {
-        fn env(&self, name: &str) -> Option<String> {
-            (name == "SET").then(|| "key".to_owned())
-        }
-
-        fn file(&self, _: &str) -> Result<Vec<u8>, String> {
-            Err("there are no files here".to_owned())
-        }
-    }
-
-    pub(crate) fn plan(text: &str) -> Plan {
-        let checked = check(text, &Secrets);
-        checked.plan.unwrap_or_else(|| panic!("{:?}", checked.problems))
-    }
-
-    fn provider(accounts: &str) -> Plan {
-        plan(&format!("providers: [{{name: p, dialect: openai, accounts: [{accounts}]}}]"))
-    }
-
     #[test]
-    fn accounts_are_picked_as_often_as_their_weights_say() {
-        let plan = provider("{name: a, weight: 3}, {name: b}, {name: c, api_key: {env: UNSET}}");
-        let mut rng = StdRng::seed_from_u64(7);
-        let mut picked = [0_u32; 3];
-        for _ in 0..4000 {
-            picked[pick(&plan.providers[0], &mut rng).unwrap().index] += 1;
-        }
-        assert!((2850..3150).contains(&picked[0]), "{picked:?}");
-        assert_eq!(picked[0] + picked[1], 4000, "an account without its key is never picked");
-    }
-
-    #[test]
-    fn without_any_key_it_is_said_what_is_missing() {
-        let plan = provider("{name: a, api_key: {env: UNSET}}");
-        let error = pick(&plan.providers[0], &mut StdRng::seed_from_u64(7)).unwrap_err();
-        assert!(error.reason.contains("UNSET"), "{error}");
-    }
-
-    #[test]
-    fn an_account_may_need_no_key() {
-        let plan = provider("{name: a}");
-        assert_eq!(pick(&plan.providers[0], &mut StdRng::seed_from_u64(7)).unwrap().index, 0);
+    fn targets_come_by_price_and_without_one_last() {
+        let order = |prices: &[f64]| by_price(4, prices).collect::<Vec<_>>();
+        assert_eq!(order(&[3.0, 1.0, 2.0, 1.0]), [1, 3, 2, 0]);
+        assert_eq!(order(&[f64::NAN, 5.0]), [1, 0, 2, 3]);
+        assert_eq!(order(&[]), [0, 1, 2, 3]);
     }
 }

@@ -89,7 +89,7 @@ fn likeness(asked: &str, known: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::balance::tests::plan;
+    use crate::sample::plan;
 
     const CONFIG: &str = "
 providers:

@@ -50,6 +50,9 @@ impl<'a> Words<'a> {
             F::PathUnknown { .. } => own(404, INVALID, "unknown_url"),
             F::MethodNotAllowed { .. } => own(405, INVALID, "method_not_allowed"),
             F::KeyMissing | F::KeyUnknown => own(401, INVALID, "invalid_api_key"),
+            F::HeaderMalformed { name, .. } => {
+                Self { param: Some(name), ..own(400, INVALID, "invalid_header") }
+            }
             F::MediaTypeUnsupported => own(415, INVALID, "unsupported_media_type"),
             F::BodyTooLarge { .. } => own(413, INVALID, "request_too_large"),
             F::BodyTimedOut => own(408, "timeout_error", "request_timeout"),
@@ -189,6 +192,8 @@ mod tests {
         check(&method, 405, INVALID, None, Some("method_not_allowed"));
         check(&Failure::KeyMissing, 401, INVALID, None, Some("invalid_api_key"));
         check(&Failure::KeyUnknown, 401, INVALID, None, Some("invalid_api_key"));
+        let header = Failure::HeaderMalformed { name: "x-some", expected: "`this`" };
+        check(&header, 400, INVALID, Some("x-some"), Some("invalid_header"));
         check(&Failure::MediaTypeUnsupported, 415, INVALID, None, Some("unsupported_media_type"));
         check(&Failure::BodyTooLarge { limit: 9 }, 413, INVALID, None, Some("request_too_large"));
         check(&Failure::BodyTimedOut, 408, "timeout_error", None, Some("request_timeout"));

@@ -1,12 +1,13 @@
 //! What clients can ask for.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-use super::{Checker, Provider, Unique};
+use super::{Checker, Provider, Strategy, Timeouts, Unique, not_yet};
 use crate::{
-    raw,
+    problem::Problems,
+    raw::{self, Timespan},
     read::{Field, Placed},
 };
 
@@ -17,6 +18,47 @@ pub struct Model {
     pub name: ModelName,
     /// Who can answer, best first; at least one.
     pub targets: Vec<Target>,
+    /// Which account of which target is next.
+    pub strategy: Strategy,
+    /// How long to wait, where that differs from the provider's timeouts.
+    pub timeouts: ModelTimeouts,
+    /// Other models to ask when this one cannot take a request because of what is in it.
+    pub fallbacks: Fallbacks,
+}
+
+/// How long to wait for a model; all above zero, `None` is what its provider says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ModelTimeouts {
+    /// Instead of [`Timeouts::connect`].
+    pub connect: Option<Duration>,
+    /// Instead of [`Timeouts::first_byte`].
+    pub first_byte: Option<Duration>,
+    /// Instead of [`Timeouts::idle`].
+    pub idle: Option<Duration>,
+    /// Instead of [`Timeouts::total`].
+    pub total: Option<Duration>,
+}
+
+impl ModelTimeouts {
+    /// The timeouts for this model at a provider.
+    #[must_use]
+    pub fn over(&self, provider: &Timeouts) -> Timeouts {
+        Timeouts {
+            connect: self.connect.unwrap_or(provider.connect),
+            first_byte: self.first_byte.unwrap_or(provider.first_byte),
+            idle: self.idle.unwrap_or(provider.idle),
+            total: self.total.unwrap_or(provider.total),
+        }
+    }
+}
+
+/// Other models to ask, best first; each is in the plan and none is the model itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Fallbacks {
+    /// When the conversation is longer than the model takes.
+    pub context_window: Vec<ModelName>,
+    /// When the provider refuses because of what the conversation says.
+    pub content_policy: Vec<ModelName>,
 }
 
 /// A model of a provider.
@@ -38,21 +80,63 @@ impl Checker<'_> {
         declared: &Unique<ProviderName>,
     ) -> Vec<Arc<Model>> {
         let mut names = Unique::new("model");
-        let mut models = Vec::new();
-        for Placed { value: raw::Model { name, targets }, at } in
+        let (mut models, mut fallbacks) = (Vec::new(), Vec::new());
+        for Placed { value: raw, at } in
             list.value().unwrap_or_default().into_iter().filter_map(Field::given)
         {
+            let raw::Model { name, targets, strategy, timeouts, fallbacks: fall_back } = raw;
             let name = name.required(&at, "name", self.problems);
             if let Some(name) = &name {
                 names.add(name, self.problems);
             }
+            not_yet(&strategy, self.problems);
+            not_yet(&fall_back, self.problems);
             let Some(targets) = targets.required(&at, "targets", self.problems) else { continue };
             if targets.value.is_empty() {
                 self.problems.error(&targets.at, "needs at least one target");
             }
             let targets = self.targets(targets.value, providers, declared);
             if let Some(name) = name {
-                models.push(Arc::new(Model { name: name.value, targets }));
+                models.push(Model {
+                    name: name.value,
+                    targets,
+                    strategy: strategy.value().unwrap_or_default(),
+                    timeouts: model_timeouts(timeouts, self.problems),
+                    fallbacks: Fallbacks::default(),
+                });
+                fallbacks.push(fall_back);
+            }
+        }
+        // Only now are all names known.
+        for (model, fallbacks) in models.iter_mut().zip(fallbacks) {
+            let raw::Fallbacks { context_window, content_policy } =
+                fallbacks.value().unwrap_or_default();
+            model.fallbacks = Fallbacks {
+                context_window: self.fallbacks(context_window, &model.name, &names),
+                content_policy: self.fallbacks(content_policy, &model.name, &names),
+            };
+        }
+        models.into_iter().map(Arc::new).collect()
+    }
+
+    fn fallbacks(
+        &self,
+        list: Field<Vec<Field<ModelName>>>,
+        of: &ModelName,
+        declared: &Unique<ModelName>,
+    ) -> Vec<ModelName> {
+        let mut models = Vec::new();
+        for Placed { value, at } in
+            list.value().unwrap_or_default().into_iter().filter_map(Field::given)
+        {
+            if value == *of {
+                self.problems.error(&at, "is the model itself");
+            } else if !declared.contains(&value) {
+                self.problems.error(&at, declared.no_such(&value));
+            } else if models.contains(&value) {
+                self.problems.warning(&at, "is listed already");
+            } else {
+                models.push(value);
             }
         }
         models
@@ -72,7 +156,7 @@ impl Checker<'_> {
             let model = model.required(&at, "model", self.problems);
             if let Some(unknown) = provider.as_ref().filter(|name| !declared.contains(&name.value))
             {
-                self.problems.error(&unknown.at, no_such_provider(&unknown.value, declared));
+                self.problems.error(&unknown.at, declared.no_such(&unknown.value));
             }
             if let Some(model) = &model {
                 self.problems.note(&model.at, upstream_model(&model.value));
@@ -90,14 +174,18 @@ impl Checker<'_> {
     }
 }
 
-fn no_such_provider(name: &ProviderName, declared: &Unique<ProviderName>) -> String {
-    let mut names: Vec<&str> = declared.seen.keys().map(AsRef::as_ref).collect();
-    names.sort_unstable(); // of two that are equally near, always the same
-    match crate::read::nearest(name.as_ref(), &names) {
-        Some(near) => format!("no provider is called `{name}`; did you mean `{near}`?"),
-        None => format!("no provider is called `{name}`"),
+fn model_timeouts(section: Field<raw::ModelTimeouts>, problems: &Problems) -> ModelTimeouts {
+    let section = section.value().unwrap_or_default();
+    not_yet(&section.total, problems);
+    let given = |field: Field<Timespan>| field.value().map(|Timespan(given)| given);
+    ModelTimeouts {
+        connect: given(section.connect),
+        first_byte: given(section.first_byte),
+        idle: given(section.idle),
+        total: given(section.total),
     }
 }
+
 fn upstream_model(model: &str) -> Result<(), &'static str> {
     if model.is_empty() {
         return Err("is empty");

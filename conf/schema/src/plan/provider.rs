@@ -1,11 +1,15 @@
 //! Where requests can go.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    sync::Arc,
+    time::Duration,
+};
 
 use conf_name::{AccountName, ProviderName, Secret};
 use http::HeaderName;
 
-use super::{BaseUrl, Checker, Dialect, HttpVersion, Unique, secret::Resolved};
+use super::{BaseUrl, Checker, Dialect, HttpVersion, Unique, not_yet, secret::Resolved};
 use crate::{
     problem::{Place, Problems},
     raw::{self, Timespan},
@@ -44,6 +48,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of a streamed answer.
     pub idle: Duration,
+    /// From the request to the end of its answer, all tries together.
+    pub total: Duration,
 }
 
 /// One API key of a provider.
@@ -55,6 +61,19 @@ pub struct Account {
     pub credential: Credential,
     /// Its share of the load, relative to the other accounts.
     pub weight: NonZeroU32,
+    /// What it may be used for at most.
+    pub limits: AccountLimits,
+}
+
+/// What an account may be used for at most; `None` is whatever the provider allows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct AccountLimits {
+    /// Requests at the same time.
+    pub concurrent: Option<NonZeroU32>,
+    /// Requests in any 60 seconds.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Tokens in any 60 seconds, input and output.
+    pub tokens_per_minute: Option<NonZeroU64>,
 }
 
 /// What an account authenticates with.
@@ -76,6 +95,7 @@ const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     first_byte: Duration::from_secs(300),
     idle: Duration::from_secs(120),
+    total: Duration::from_secs(900),
 };
 
 /// Headers that are the gateway's to set: keys, framing, what holds for one connection only, and
@@ -134,7 +154,7 @@ impl Checker<'_> {
         let ca = self.ca(raw.ca_file, tls);
         let api_version = self.api_version(raw.api_version, dialect);
         let forward_headers = self.forward_headers(raw.forward_headers);
-        let timeouts = timeouts(raw.timeouts);
+        let timeouts = timeouts(raw.timeouts, self.problems);
         let accounts = self.accounts(raw.accounts, dialect, at);
         Some(Provider {
             name: name?.value,
@@ -277,8 +297,10 @@ impl Checker<'_> {
             Field::Invalid => None,
             Field::Given(key) => self.credential(key),
         };
-        let weight = weight(raw.weight, self.problems);
-        Some(Account { name: name?.value, credential: credential?, weight })
+        let weight = bounded(raw.weight, self.problems).unwrap_or(NonZeroU32::MIN);
+        not_yet(&raw.limits, self.problems);
+        let limits = account_limits(raw.limits, self.problems);
+        Some(Account { name: name?.value, credential: credential?, weight, limits })
     }
 
     fn credential(&self, key: Placed<raw::SecretRef>) -> Option<Credential> {
@@ -292,22 +314,36 @@ impl Checker<'_> {
     }
 }
 
-fn weight(written: Field<i64>, problems: &Problems) -> NonZeroU32 {
-    let Some(Placed { value, at }) = written.given() else { return NonZeroU32::MIN };
-    u32::try_from(value).ok().and_then(NonZeroU32::new).unwrap_or_else(|| {
-        problems.error(&at, format!("must be 1 to {}, but is {value}", u32::MAX));
-        NonZeroU32::MIN
-    })
+/// 1 to what 32 bits hold; `None` if it is not given or wrong.
+fn bounded(written: Field<i64>, problems: &Problems) -> Option<NonZeroU32> {
+    let Placed { value, at } = written.given()?;
+    let fits = u32::try_from(value).ok().and_then(NonZeroU32::new);
+    problems.note(&at, fits.ok_or_else(|| format!("must be 1 to {}, but is {value}", u32::MAX)))
 }
 
-fn timeouts(section: Field<raw::Timeouts>) -> Timeouts {
+fn account_limits(section: Field<raw::AccountLimits>, problems: &Problems) -> AccountLimits {
     let section = section.value().unwrap_or_default();
+    let tokens_per_minute = section.tokens_per_minute.given().and_then(|Placed { value, at }| {
+        let fits = u64::try_from(value).ok().and_then(NonZeroU64::new);
+        problems.note(&at, fits.ok_or_else(|| format!("must be at least 1, but is {value}")))
+    });
+    AccountLimits {
+        concurrent: bounded(section.concurrent, problems),
+        requests_per_minute: bounded(section.requests_per_minute, problems),
+        tokens_per_minute,
+    }
+}
+
+fn timeouts(section: Field<raw::Timeouts>, problems: &Problems) -> Timeouts {
+    let section = section.value().unwrap_or_default();
+    not_yet(&section.total, problems);
     let or =
         |field: Field<Timespan>, default| field.value().map_or(default, |Timespan(given)| given);
     Timeouts {
         connect: or(section.connect, TIMEOUTS.connect),
         first_byte: or(section.first_byte, TIMEOUTS.first_byte),
         idle: or(section.idle, TIMEOUTS.idle),
+        total: or(section.total, TIMEOUTS.total),
     }
 }
 
@@ -331,5 +367,6 @@ fn default_base_url(dialect: Dialect) -> BaseUrl {
 /// The account of a mock that was given none.
 fn mock_account() -> Option<Account> {
     let name = "mock".parse().ok()?;
-    Some(Account { name, credential: Credential::None, weight: NonZeroU32::MIN })
+    let limits = AccountLimits::default();
+    Some(Account { name, credential: Credential::None, weight: NonZeroU32::MIN, limits })
 }

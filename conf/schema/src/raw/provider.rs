@@ -85,6 +85,9 @@ pub(crate) struct Timeouts {
     /// Between two pieces of a streamed answer. Default: `120s`.
     #[serde(default)]
     pub(crate) idle: Field<Timespan>,
+    /// From the request to the end of its answer, all tries together. Default: `900s`.
+    #[serde(default)]
+    pub(crate) total: Field<Timespan>,
 }
 
 /// One API key of a provider.
@@ -100,4 +103,25 @@ pub(crate) struct Account {
     #[serde(default)]
     #[schemars(range(min = 1, max = u32::MAX))]
     pub(crate) weight: Field<i64>,
+    /// What it may be used for at most. Requests beyond it go to another account.
+    #[serde(default)]
+    pub(crate) limits: Field<AccountLimits>,
+}
+
+/// What an account may be used for at most. Default: whatever the provider allows.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `concurrent`")]
+pub(crate) struct AccountLimits {
+    /// Requests at the same time.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = u32::MAX))]
+    pub(crate) concurrent: Field<i64>,
+    /// Requests in any 60 seconds.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = u32::MAX))]
+    pub(crate) requests_per_minute: Field<i64>,
+    /// Tokens in any 60 seconds, input and output.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = i64::MAX))]
+    pub(crate) tokens_per_minute: Field<i64>,
 }

@@ -19,6 +19,7 @@ mod observed;
 mod passthrough;
 mod quickstart;
 mod reload;
+mod resilience;
 mod sdk;
 mod secrets;
 mod shutdown;

@@ -1,0 +1,44 @@
+//! `affinity:`, `heartbeat:` and `stream_errors:` as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Timespan;
+use crate::read::Field;
+
+/// How requests of one conversation stay with one account, so that its prompt cache is used.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `header` and `idle`")]
+pub(crate) struct Affinity {
+    /// The request header that names a session before anything else does. Default:
+    /// `x-session-id`.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub(crate) header: Field<String>,
+    /// For how long a session that is not used keeps its account. Default: `1h`.
+    #[serde(default)]
+    pub(crate) idle: Field<Timespan>,
+}
+
+/// What keeps a silent stream from being cut by something in between.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `after` and `every`")]
+pub(crate) struct Heartbeat {
+    /// The silence before the first heartbeat. Default: `5s`.
+    #[serde(default)]
+    pub(crate) after: Field<Timespan>,
+    /// The silence before each further one. Default: `15s`.
+    #[serde(default)]
+    pub(crate) every: Field<Timespan>,
+}
+
+/// How a stream ends that cannot be completed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamErrors {
+    /// As an answer that stopped early: every client copes with it.
+    #[default]
+    Graceful,
+    /// With the error: clients that look for it know what happened.
+    Explicit,
+}
