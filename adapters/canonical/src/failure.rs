@@ -71,6 +71,28 @@ pub enum Failure {
         /// What is missing, such as the name of an environment variable.
         reason: String,
     },
+    /// Every account that serves the model has reached a limit.
+    #[error("all accounts that serve the model `{model}` have reached their limits")]
+    AccountsExhausted {
+        /// The model as it was asked for.
+        model: String,
+        /// When the first of them may have room again.
+        retry_after: Option<Duration>,
+    },
+    /// Every account that serves the model is failing.
+    #[error("no account that serves the model `{model}` is working at the moment")]
+    AccountsDown {
+        /// The model as it was asked for.
+        model: String,
+        /// When the first of them is tried again.
+        retry_after: Option<Duration>,
+    },
+    /// The providers refused the credentials of all accounts that serve the model.
+    #[error("the credentials of all accounts that serve the model `{model}` were refused")]
+    CredentialsRefused {
+        /// The model as it was asked for.
+        model: String,
+    },
     /// The request says something this provider has no words for.
     #[error("the provider `{provider}` cannot take this request: {error}")]
     RequestNotExpressible {

@@ -18,9 +18,9 @@ pub use crate::raw::{AuthMode, Dialect, HttpVersion, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use listener::{Admin, Limits, Listener, StateDir};
-pub use model::{Fallbacks, Model, ModelTimeouts, Target};
+pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
-pub use resilience::{Affinity, Heartbeat};
+pub use resilience::{Affinity, Heartbeat, Queue};
 
 use crate::{
     SecretSource,
@@ -53,6 +53,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How requests of one conversation stay with one account.
     pub affinity: Affinity,
+    /// How requests wait for which no account has room.
+    pub queue: Queue,
     /// What keeps a silent stream alive.
     pub heartbeat: Heartbeat,
     /// How a stream ends that cannot be completed, unless the request says it.
@@ -124,8 +126,6 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     } else if models.is_empty() && !direct_models {
         problems.warning(&root, "no models, and `direct_models` is off: nothing can be asked for");
     }
-    not_yet(&config.affinity, problems);
-    not_yet(&config.heartbeat, problems);
     Plan {
         listeners,
         admin,
@@ -140,16 +140,10 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         direct_models,
         limits: checker.limits(config.limits),
         affinity: checker.affinity(config.affinity),
+        queue: checker.queue(config.queue),
         heartbeat: resilience::heartbeat(config.heartbeat),
         stream_errors: config.stream_errors.value().unwrap_or_default(),
         http2_ping: config.http2_ping.value().map_or(HTTP2_PING, |raw::Timespan(given)| given),
-    }
-}
-
-/// Says of a key that nothing acts on it so far, rather than let anybody count on it.
-fn not_yet<T>(key: &Field<T>, problems: &Problems) {
-    if let Field::Given(Placed { at, .. }) = key {
-        problems.warning(at, "is checked, but nothing acts on it yet");
     }
 }
 

@@ -17,11 +17,11 @@ pub use auth::AuthMode;
 pub(crate) use auth::{Auth, ClientKey};
 pub(crate) use listener::{Admin, Limits, Listener, State};
 pub use model::Strategy;
-pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Target};
+pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
 pub use provider::{Dialect, HttpVersion};
 pub use resilience::StreamErrors;
-pub(crate) use resilience::{Affinity, Heartbeat};
+pub(crate) use resilience::{Affinity, Heartbeat, Queue};
 pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};
 
 use crate::read::Field;
@@ -59,6 +59,9 @@ pub(crate) struct Config {
     /// How requests of one conversation stay with one account.
     #[serde(default)]
     pub(crate) affinity: Field<Affinity>,
+    /// How requests wait for which no account has room.
+    #[serde(default)]
+    pub(crate) queue: Field<Queue>,
     /// What keeps a silent stream from being cut by something in between.
     #[serde(default)]
     pub(crate) heartbeat: Field<Heartbeat>,

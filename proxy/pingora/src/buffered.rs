@@ -20,6 +20,7 @@ use std::time::Duration;
 use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
+use conf_schema::plan::Heartbeat;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -30,11 +31,13 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::time::fast_timeout::fast_sleep;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
+use proxy_telemetry::Heartbeats;
 use tokio::time::Instant;
 
-use crate::answer::{Outcome, Streamed};
+use crate::answer::Outcome;
 use crate::cause::{Cause, cause};
 use crate::head;
+use crate::streamed::Streamed;
 
 /// Nothing came from the upstream in time.
 pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
@@ -48,6 +51,23 @@ pub(crate) struct Patience {
     pub(crate) first_byte: Duration,
     /// Between two pieces of its body.
     pub(crate) idle: Duration,
+    /// When the whole request must be over.
+    pub(crate) total: std::time::Instant,
+}
+
+/// What the client hears while there is nothing to say.
+pub(crate) struct Beats {
+    pub(crate) rhythm: Heartbeat,
+    /// Comments in an event stream; else white space before JSON.
+    pub(crate) streamed: bool,
+    pub(crate) request_id: String,
+    pub(crate) counter: Heartbeats,
+}
+
+impl Beats {
+    fn bytes(&self) -> Bytes {
+        Bytes::from_static(if self.streamed { b": keep-alive\n\n" } else { b" " })
+    }
 }
 
 /// What the filters and the session tell each other.
@@ -61,6 +81,10 @@ struct Shared {
     streamed: Option<Box<Streamed>>,
     /// When the current attempt began, and how long its upstream may be silent.
     attempt: Option<(Instant, Patience)>,
+    /// The client has a header, and so there is no other status to be had.
+    header_is_out: bool,
+    /// All of an answer in one piece has been handed on.
+    content_sent: bool,
 }
 
 /// The filters' end of a [`BufferedSession`].
@@ -77,6 +101,7 @@ impl Handle {
     pub(crate) fn begin_attempt(&self, patience: Patience) {
         let mut shared = self.lock();
         shared.attempt = Some((Instant::now(), patience));
+        shared.content_sent = false;
         shared.header = None;
         shared.streamed = None;
     }
@@ -87,7 +112,11 @@ impl Handle {
     }
 
     /// Takes the next bytes of a streamed answer, and gives the client's.
-    pub(crate) fn push(&self, piece: Option<&[u8]>, end: bool) -> Vec<u8> {
+    ///
+    /// # Errors
+    ///
+    /// Why the stream failed, if it did before there was content.
+    pub(crate) fn push(&self, piece: Option<&[u8]>, end: bool) -> Result<Vec<u8>, Failure> {
         let mut out = Vec::new();
         if let Some(streamed) = &mut self.lock().streamed {
             if let Some(piece) = piece {
@@ -96,15 +125,37 @@ impl Handle {
             if end {
                 streamed.finish(&mut out);
             }
+            if let Some(failure) = streamed.take_stillborn() {
+                return Err(failure);
+            }
         }
-        out
+        Ok(out)
     }
 
-    /// The well-formed end of a streamed answer that broke off; `None` if none has begun.
-    pub(crate) fn break_off(&self, failure: Failure) -> Option<Vec<u8>> {
+    /// The well-formed end of a streamed answer that cannot go on; `None` if none has begun.
+    pub(crate) fn give_up(&self, failure: &Failure) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        self.lock().streamed.as_mut()?.break_off(failure, &mut out);
+        let mut shared = self.lock();
+        let streamed = shared.streamed.as_mut()?;
+        streamed.break_off(failure.clone(), &mut out);
+        streamed.give_up(failure.clone(), &mut out);
         Some(out)
+    }
+
+    /// Whether the client has any of the answer itself.
+    pub(crate) fn content_is_out(&self) -> bool {
+        let shared = self.lock();
+        shared.content_sent || shared.streamed.as_ref().is_some_and(|s| s.has_begun())
+    }
+
+    /// The client has all of an answer in one piece.
+    pub(crate) fn content_sent(&self) {
+        self.lock().content_sent = true;
+    }
+
+    /// Whether a heartbeat has taken a header along.
+    pub(crate) fn header_is_out(&self) -> bool {
+        self.lock().header_is_out
     }
 
     /// What came of a streamed answer.
@@ -114,9 +165,16 @@ impl Handle {
 
     /// Reads the upstream's failure as the end of the stream that is under way, if one is.
     fn end_by(&self, error: &Error) -> Option<Bytes> {
-        let provider = self.lock().streamed.as_ref()?.provider().to_owned();
+        let mut shared = self.lock();
+        // Before that, somebody else may answer.
+        let streamed = shared.streamed.as_mut().filter(|streamed| streamed.has_begun())?;
+        let provider = streamed.provider().to_owned();
         match cause(error, &provider, true) {
-            Cause::Failure(failure) => self.break_off(failure).map(Bytes::from),
+            Cause::Failure(failure) => {
+                let mut out = Vec::new();
+                streamed.break_off(failure, &mut out);
+                Some(Bytes::from(out))
+            }
             Cause::Client => None,
         }
     }
@@ -131,7 +189,7 @@ impl Handle {
 }
 
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
-pub(crate) fn install(session: &mut Session) -> Handle {
+pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {
     let handle = Handle::default();
     let inner = std::mem::replace(&mut session.downstream_session, nobody());
     *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
@@ -141,7 +199,11 @@ pub(crate) fn install(session: &mut Session) -> Handle {
         heard: None,
         timer: None,
         held: None,
+        header_sent: false,
         ended: false,
+        next_beat: beats.as_ref().map(|beats| Instant::now() + beats.rhythm.after),
+        beats,
+        torn: false,
     }));
     handle
 }
@@ -194,8 +256,14 @@ struct BufferedSession {
     timer: Option<Timer>,
     /// The header of an answer whose body has not been read yet.
     held: Option<Box<ResponseHeader>>,
+    /// The client has a header.
+    header_sent: bool,
     /// The client has all it will get, though the upstream may still be sending.
     ended: bool,
+    beats: Option<Beats>,
+    next_beat: Option<Instant>,
+    /// A heartbeat may have gone out in part: it is ended before anything else is said.
+    torn: bool,
 }
 
 impl Drop for BufferedSession {
@@ -225,13 +293,68 @@ impl BufferedSession {
             self.heard = None;
             self.held = None;
         }
-        Some(match self.heard {
+        let silence = match self.heard {
             None => began + patience.first_byte,
             Some(heard) => heard + patience.idle,
-        })
+        };
+        Some(silence.min(Instant::from_std(patience.total)))
     }
 
-    /// Waits until the upstream has been silent for too long.
+    /// Tells the client that its request is being worked on.
+    async fn beat(&mut self) -> Result<()> {
+        let Some(beats) = &self.beats else { return Ok(()) };
+        self.next_beat = Some(Instant::now() + beats.rhythm.every);
+        if self.ended {
+            return Ok(());
+        }
+        beats.counter.sent();
+        let (bytes, streamed) = (beats.bytes(), beats.streamed);
+        let mut tasks = Vec::with_capacity(2);
+        if !self.header_sent {
+            let mut header = head::opening(200, streamed, &beats.request_id)?;
+            if matches!(self.get(), ServerSession::H1(_)) {
+                header.insert_header(TRANSFER_ENCODING, "chunked")?;
+            }
+            self.header_sent = true;
+            self.handle.lock().header_is_out = true;
+            tasks.push(HttpTask::Header(Box::new(header), false));
+        }
+        tasks.push(HttpTask::Body(Some(bytes), false));
+        if matches!(self.get(), ServerSession::H1(_)) {
+            // Queued: what the upstream says may cut this off, and it is then gone on with.
+            for task in tasks {
+                self.get_mut().send_downstream_proxy_task(task);
+            }
+            self.get_mut().write_downstream_proxy_tasks().await?;
+            return Ok(());
+        }
+        self.torn = true;
+        self.get_mut().response_duplex_vec(tasks).await?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Ends a heartbeat that was cut off.
+    async fn finish_beat(&mut self) -> Result<()> {
+        if matches!(self.get(), ServerSession::H1(_)) {
+            if self.get().has_pending_downstream_proxy_tasks() {
+                self.get_mut().write_downstream_proxy_tasks().await?;
+            }
+        } else if std::mem::take(&mut self.torn) {
+            // Whatever part of a comment went out: an empty line ends it.
+            let tasks = vec![HttpTask::Body(Some(Bytes::from_static(b"\n\n")), false)];
+            self.get_mut().response_duplex_vec(tasks).await?;
+        }
+        Ok(())
+    }
+
+    fn said_something(&mut self) {
+        if let Some(beats) = &self.beats {
+            self.next_beat = Some(Instant::now() + beats.rhythm.after);
+        }
+    }
+
+    /// Waits until then.
     async fn silence(slot: &mut Option<Timer>, deadline: Option<Instant>) {
         let Some(deadline) = deadline else { return std::future::pending().await };
         loop {
@@ -254,9 +377,15 @@ impl BufferedSession {
             out.push(HttpTask::Body(body, end));
             return;
         };
+        if self.header_sent {
+            out.push(HttpTask::Body(body, end));
+            return;
+        }
+        self.header_sent = true;
+        let streamed = head::is_event_stream(&held);
         let mut header = self.handle.lock().header.take().unwrap_or(held);
         let length = body.as_ref().map_or(0, Bytes::len);
-        if end {
+        if end && !streamed {
             header.remove_header(&TRANSFER_ENCODING);
             // Cannot fail: a number is a valid header value.
             let _ = header.insert_header(CONTENT_LENGTH, length);
@@ -272,9 +401,6 @@ impl BufferedSession {
             _ if self.ended => {}
             HttpTask::Header(header, _) if header.status.is_informational() => {}
             HttpTask::Header(_, true) | HttpTask::Trailer(_) => return ended_unseen(),
-            HttpTask::Header(header, end) if head::is_event_stream(&header) => {
-                out.push(HttpTask::Header(header, end));
-            }
             HttpTask::Header(header, _) => self.held = Some(header),
             HttpTask::Body(None, false) => {}
             HttpTask::Body(body, end) => {
@@ -316,6 +442,8 @@ impl CustomSession for BufferedSession {
 
     async fn write_response_header(&mut self, header: Box<ResponseHeader>, _: bool) -> Result<()> {
         self.held = None;
+        self.header_sent = true;
+        self.finish_beat().await?;
         self.get_mut().write_response_header(header).await
     }
 
@@ -328,6 +456,7 @@ impl CustomSession for BufferedSession {
     }
 
     async fn write_body(&mut self, data: Bytes, end: bool) -> Result<()> {
+        self.finish_beat().await?;
         self.get_mut().write_response_body(data, end).await
     }
 
@@ -353,17 +482,30 @@ impl CustomSession for BufferedSession {
         if out.is_empty() {
             return Ok(false);
         }
+        self.said_something();
+        self.finish_beat().await?;
         self.get_mut().response_duplex_vec(out).await
     }
 
     async fn read_body_or_idle(&mut self, _: bool) -> Result<Option<Bytes>> {
-        let deadline = self.deadline();
-        let Self { inner: Some(inner), timer, .. } = self else {
-            return Error::e_explain(ErrorType::InternalError, "the session is gone");
-        };
-        tokio::select! {
-            gone = inner.read_body_or_idle(true) => gone,
-            () = Self::silence(timer, deadline) => Error::e_explain(UPSTREAM_SILENT, "no answer in time"),
+        self.finish_beat().await?;
+        loop {
+            let deadline = self.deadline();
+            let wake = match (deadline, self.next_beat.filter(|_| !self.ended)) {
+                (Some(deadline), Some(beat)) => Some(deadline.min(beat)),
+                (one, other) => one.or(other),
+            };
+            let Self { inner: Some(inner), timer, .. } = self else {
+                return Error::e_explain(ErrorType::InternalError, "the session is gone");
+            };
+            tokio::select! {
+                gone = inner.read_body_or_idle(true) => return gone,
+                () = Self::silence(timer, wake) => {}
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Error::e_explain(UPSTREAM_SILENT, "no answer in time");
+            }
+            self.beat().await?;
         }
     }
 

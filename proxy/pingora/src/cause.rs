@@ -73,6 +73,9 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::BodyMalformed(_)
         | Failure::ModelUnknown { .. }
         | Failure::ProviderNotConfigured { .. }
+        | Failure::AccountsExhausted { .. }
+        | Failure::AccountsDown { .. }
+        | Failure::CredentialsRefused { .. }
         | Failure::RequestNotExpressible { .. }
         | Failure::ShuttingDown
         | Failure::Internal => None,

@@ -6,16 +6,18 @@ use adapters_canonical::loss::DecodeError;
 use adapters_openai::ingress::Envelope;
 use adapters_openai::passthrough;
 use bytes::Bytes;
-use conf_schema::plan::Target;
 use http::header::AUTHORIZATION;
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
-use proxy_route::{balance, resolve};
+use proxy_telemetry::Heartbeats;
+use proxy_route::{Choice, resolve};
 
 use crate::body::{self, Unread};
+use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::snapshot::Snapshot;
-use crate::{buffered, head};
+use crate::buffered::Beats;
+use crate::{buffered, clock, head};
 
 /// Where OpenAI's dialect is asked, below the base URL.
 const CHAT_COMPLETIONS: &str = "/chat/completions";
@@ -35,20 +37,48 @@ pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller,
 }
 
 /// Reads the request and finds out where it may go.
-pub(crate) async fn read(session: &mut Session, ctx: &mut Ctx) -> Result<(), Unread> {
+pub(crate) async fn read(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    heartbeats: Heartbeats,
+) -> Result<(), Unread> {
     if !body::may_be_json(session) {
         return Err(Unread::Refused(Failure::MediaTypeUnsupported));
     }
     let stream_errors = head::stream_errors(session.req_header(), ctx.snapshot.plan.stream_errors)
         .map_err(Unread::Refused)?;
+    let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, ctx.snapshot.plan.limits.request_body_bytes).await?;
-    let envelope = Envelope::read(&body).map_err(malformed)?.into_owned();
+    let envelope = Envelope::read(&body).map_err(malformed)?;
     let resolved = resolve::resolve(&ctx.snapshot.plan, &envelope.model).map_err(|unknown| {
         let model = envelope.model.clone().into_owned();
         Unread::Refused(Failure::ModelUnknown { model, near: unknown.near })
     })?;
-    let handle = buffered::install(session);
-    ctx.chat = Some(Box::new(ChatExchange::new(handle, body, envelope, resolved, stream_errors)));
+    let ask = Ask {
+        header: session.req_header(),
+        caller: &ctx.caller,
+        body: &body,
+        envelope: &envelope,
+        opted_out,
+    };
+    let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
+    let envelope = envelope.into_owned();
+    let heartbeat = ctx.snapshot.plan.heartbeat;
+    let beats = (envelope.stream || heartbeat.whole).then(|| Beats {
+        rhythm: heartbeat,
+        streamed: envelope.stream,
+        request_id: ctx.request_id.clone(),
+        counter: heartbeats,
+    });
+    let handle = buffered::install(session, beats);
+    ctx.chat = Some(Box::new(ChatExchange::new(
+        handle,
+        body,
+        envelope,
+        resolved,
+        course,
+        stream_errors,
+    )));
     Ok(())
 }
 
@@ -56,13 +86,22 @@ fn malformed(error: DecodeError) -> Unread {
     Unread::Refused(Failure::BodyMalformed(error))
 }
 
-/// Chooses an account and says the request in its provider's words.
-pub(crate) fn attempt(chat: &mut ChatExchange, snapshot: &Snapshot) -> Result<Attempt, Failure> {
-    let (target, account) = choose(chat)?;
+/// Says the request in the words of the provider that was chosen. The attempt has no place yet.
+pub(crate) fn attempt(
+    chat: &mut ChatExchange,
+    snapshot: &Snapshot,
+    choice: &Choice,
+) -> Result<Attempt, Failure> {
+    let place = choice.place;
+    let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
     let upstream = snapshot.upstream(&target.provider).ok_or(Failure::Internal)?.clone();
     let attempt = |path, headers, body, losses, usage_injected| Attempt {
+        place,
+        reservation: None,
+        began: clock::now(),
+        first_byte: None,
         upstream: upstream.clone(),
-        account,
+        account: place.account,
         model: target.model.clone(),
         path,
         headers,
@@ -89,19 +128,27 @@ pub(crate) fn attempt(chat: &mut ChatExchange, snapshot: &Snapshot) -> Result<At
     Ok(attempt(request.path, request.headers, Bytes::from(request.body), losses, false))
 }
 
-/// The first target with an account that has its credential.
-fn choose(chat: &ChatExchange) -> Result<(Target, usize), Failure> {
-    let mut missing = None;
-    for target in chat.resolved.targets() {
-        match balance::pick(&target.provider, &mut rand::rng()) {
-            Ok(picked) => return Ok((target.clone(), picked.index)),
-            Err(none) => {
-                missing.get_or_insert_with(|| Failure::ProviderNotConfigured {
-                    provider: target.provider.name.to_string(),
-                    reason: none.reason.to_owned(),
-                });
-            }
-        }
-    }
-    Err(missing.unwrap_or(Failure::Internal))
+/// An attempt that could not even be said, so that its place is given back with a reason.
+pub(crate) fn unsent(
+    chat: &ChatExchange,
+    snapshot: &Snapshot,
+    choice: Choice,
+) -> Option<Attempt> {
+    let Choice { place, reservation, .. } = choice;
+    let target = chat.resolved.targets().get(place.target)?;
+    Some(Attempt {
+        place,
+        reservation: Some(reservation),
+        began: clock::now(),
+        first_byte: None,
+        upstream: snapshot.upstream(&target.provider)?.clone(),
+        account: place.account,
+        model: target.model.clone(),
+        path: String::new(),
+        headers: Vec::new(),
+        body: Bytes::new(),
+        losses: Vec::new(),
+        usage_injected: false,
+        answer: Answer::Awaited,
+    })
 }

@@ -13,11 +13,14 @@ use bytes::Bytes;
 use conf_schema::plan::{Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use proxy_admit::key::Caller;
+use proxy_route::account::Reservation;
 use proxy_route::resolve::Resolved;
+use proxy_route::{Choice, Place};
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
 use crate::answer::{Outcome, Whole};
 use crate::buffered::Handle;
+use crate::course::{self, Course};
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 
@@ -41,6 +44,10 @@ pub(crate) struct ChatExchange {
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
+    /// Where it has been and where it goes.
+    pub(crate) course: Course,
+    /// Why the attempt before this one failed.
+    pub(crate) last: Option<Failure>,
     /// How a broken stream tells of it.
     pub(crate) stream_errors: StreamErrors,
     /// Read only if some attempt must translate.
@@ -52,6 +59,12 @@ pub(crate) struct ChatExchange {
 
 /// One try of one account.
 pub(crate) struct Attempt {
+    pub(crate) place: Place,
+    /// The place on the account; taken when it is known how the attempt ended.
+    pub(crate) reservation: Option<Reservation>,
+    pub(crate) began: Instant,
+    /// From there to the first byte of the answer.
+    pub(crate) first_byte: Option<Duration>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) account: usize,
     /// The provider's own name of the model.
@@ -93,6 +106,7 @@ impl ChatExchange {
         body: Bytes,
         envelope: Envelope<'static>,
         resolved: Resolved,
+        course: Course,
         stream_errors: StreamErrors,
     ) -> Self {
         Self {
@@ -100,6 +114,8 @@ impl ChatExchange {
             body,
             envelope,
             resolved,
+            course,
+            last: None,
             stream_errors,
             canonical: None,
             attempt: None,
@@ -139,10 +155,7 @@ impl ChatExchange {
 
     /// How long the attempt may take: the model's word goes before the provider's.
     pub(crate) fn timeouts(&self, provider: &Provider) -> Timeouts {
-        match &self.resolved {
-            Resolved::Listed(model) => model.timeouts.over(&provider.timeouts),
-            Resolved::Direct(_) => provider.timeouts,
-        }
+        course::timeouts(&self.resolved, &provider.timeouts)
     }
 
     /// The model as a label: only names of the configuration, never a client's.
@@ -151,6 +164,25 @@ impl ChatExchange {
             Resolved::Listed(model) => model.name.as_ref(),
             Resolved::Direct(_) => semconv::UNLISTED_MODEL,
         }
+    }
+}
+
+impl Attempt {
+    /// The first byte of the answer came, now.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        if self.first_byte.is_none() {
+            let first_byte = now.saturating_duration_since(self.began);
+            self.first_byte = Some(first_byte);
+            if let Some(reservation) = &mut self.reservation {
+                reservation.answered(first_byte, now);
+            }
+        }
+    }
+
+    /// The same place once more, if it is still taken.
+    pub(crate) fn take_place(&mut self) -> Option<Choice> {
+        let reservation = self.reservation.take()?;
+        Some(Choice { place: self.place, reservation, bound: proxy_route::Bound::Free })
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::LossKind;
+use adapters_openai::ingress::{self, ChatStreamEncoder};
 use bytes::Bytes;
 use http::HeaderMap;
-use pingora::Result;
 use pingora_proxy::Session;
+use proxy_route::account::Success;
+use proxy_route::retry;
 
 use crate::answer::Unusable;
+use crate::course;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
 use crate::{body, buffered, cause, clock, head, reply};
@@ -22,7 +25,7 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut Ctx,
         failure: Failure,
-    ) -> Result<()> {
+    ) -> pingora::Result<()> {
         if body::awaits_leave(session) {
             // Nobody knows whether its body will come.
             session.set_keepalive(None);
@@ -40,9 +43,9 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut Ctx,
         failure: Failure,
-    ) -> Result<()> {
+    ) -> pingora::Result<()> {
         let started = session.response_written().is_some();
-        if let Some(chat) = &ctx.chat {
+        if let Some(chat) = ctx.chat.as_ref().filter(|_| !started) {
             buffered::uninstall(session, &chat.handle);
         }
         // The proxy loop closes this connection; the client should not count on it.
@@ -50,7 +53,8 @@ impl Gateway {
         if !started {
             return self.refuse(session, ctx, failure).await;
         }
-        let tail = ctx.chat.as_ref().and_then(|chat| chat.handle.break_off(failure));
+        let id = ctx.request_id.clone();
+        let tail = ctx.chat.as_deref_mut().map(|chat| chat.last_words(failure, &id));
         let tail = tail.unwrap_or_default();
         session.write_response_body(Some(Bytes::from(tail)), true).await
     }
@@ -61,16 +65,15 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut Ctx,
         failure: Failure,
-    ) -> Result<()> {
+    ) -> pingora::Result<()> {
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
         if !exchange.attempt.as_ref().is_some_and(|a| matches!(a.answer, Answer::Whole(_))) {
             return self.end_badly(session, ctx, failure).await;
         }
-        let body = finish_whole(exchange, &ctx.request_id)?;
-        match exchange.outcome.failure.take() {
-            Some(failure) => self.end_badly(session, ctx, failure).await,
-            None if body.is_empty() => self.end_badly(session, ctx, failure).await,
-            None => {
+        match finish_whole(exchange, &ctx.request_id) {
+            Err((failure, _)) => self.end_badly(session, ctx, failure).await,
+            Ok(body) if body.is_empty() => self.end_badly(session, ctx, failure).await,
+            Ok(body) => {
                 buffered::uninstall(session, &exchange.handle);
                 session.set_keepalive(None);
                 reply::json(session, 200, body, &ctx.request_id).await
@@ -119,9 +122,55 @@ impl Gateway {
     }
 }
 
-/// The client's bytes of an answer that came in one piece; an error in the client's dialect if it
-/// is none.
-pub(crate) fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Result<Bytes> {
+impl ChatExchange {
+    /// The end of an answer that has begun and cannot go on.
+    pub(crate) fn last_words(&mut self, failure: Failure, request_id: &str) -> Vec<u8> {
+        if !self.envelope.stream {
+            // Only heartbeats have gone out: the status is spent, the words are not.
+            let said = ingress::encode_failure(&failure, request_id).body;
+            self.outcome.failure.get_or_insert(failure);
+            return said;
+        }
+        if let Some(out) = self.handle.give_up(&failure) {
+            return out;
+        }
+        let mut out = Vec::new();
+        let context = self.answer_context(request_id);
+        ChatStreamEncoder::new(context, self.stream_errors).fail(&failure, &mut out);
+        self.outcome.failure.get_or_insert(failure);
+        out
+    }
+
+    /// Gives the place on the account back, and says how the request went there.
+    pub(crate) fn settle(&mut self, gone: bool, now: Instant) {
+        let Some(attempt) = &mut self.attempt else { return };
+        let Some(reservation) = attempt.reservation.take() else { return };
+        match &self.outcome.failure {
+            Some(failure) => {
+                reservation.failed(course::class(failure), now, &mut rand::rng());
+            }
+            None if gone => {
+                reservation.failed(retry::Failure::ClientGone, now, &mut rand::rng());
+            }
+            None => {
+                let first_byte = attempt.first_byte.unwrap_or_default();
+                let usage = &self.outcome.usage;
+                let tokens = match (usage.total_input(), usage.output) {
+                    (None, None) => None,
+                    (input, output) => Some(input.unwrap_or(0).saturating_add(output.unwrap_or(0))),
+                };
+                reservation.succeeded(Success { first_byte, tokens }, now);
+            }
+        }
+    }
+}
+
+/// The client's bytes of an answer that came in one piece; why there is none, and what its header
+/// said beside, if it is none.
+pub(crate) fn finish_whole(
+    exchange: &mut ChatExchange,
+    request_id: &str,
+) -> Result<Bytes, (Failure, HeaderMap)> {
     let passthrough = exchange.attempt.as_ref().is_some_and(|a| a.upstream.passthrough);
     let context = match passthrough {
         true => AnswerContext::default(),
@@ -140,7 +189,7 @@ pub(crate) fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Res
         Err(unusable) => unusable,
     };
     let provider = upstream.provider.name.to_string();
-    let (failure, said) = match unusable {
+    Err(match unusable {
         Unusable::Refused(mut error, said) => {
             attempt.upstream.conceal(attempt.account, &mut error.message);
             (Failure::UpstreamRefused { provider, error }, said)
@@ -148,9 +197,21 @@ pub(crate) fn finish_whole(exchange: &mut ChatExchange, request_id: &str) -> Res
         Unusable::Malformed(error) => {
             (Failure::UpstreamMalformed { provider, error }, HeaderMap::new())
         }
-    };
+    })
+}
+
+/// An error in the place of an answer that came in one piece. Its header waits in the handle.
+pub(crate) fn refusal(
+    exchange: &mut ChatExchange,
+    failure: Failure,
+    said: &HeaderMap,
+    request_id: &str,
+) -> pingora::Result<Bytes> {
+    if exchange.handle.header_is_out() {
+        return Ok(exchange.last_words(failure, request_id).into());
+    }
     let (mut header, body) = reply::failure_parts(&failure, request_id)?;
-    head::keep(&said, &mut header)?;
+    head::keep(said, &mut header)?;
     exchange.handle.replace_header(header);
     exchange.outcome.failure = Some(failure);
     Ok(body)

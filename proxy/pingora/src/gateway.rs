@@ -17,17 +17,25 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use proxy_admit::key::Caller;
+use proxy_route::account::Policy;
+use proxy_route::capacity::LimitReport;
+use proxy_route::retry::RetryPolicy;
+use proxy_route::{Choice, Router};
 use proxy_telemetry::Metrics;
 
-use crate::answer::{Streamed, Whole};
+use crate::answer::Whole;
 use crate::body::Unread;
 use crate::buffered::{ENDED_UNSEEN, Patience};
 use crate::cause::{Cause, cause};
+use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
-use crate::ending::finish_whole;
+use crate::ending::{finish_whole, refusal};
+use crate::routing::Placeless;
 use crate::snapshot::Snapshots;
-use crate::{access, buffered, chat, clock, head, local, reply, route};
+use crate::streamed::Streamed;
+use crate::waiting::Waiting;
+use crate::{access, buffered, chat, clock, head, local, reply, route, routing};
 
 /// Between two pieces of an answer on their way to a slow client.
 const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,10 +43,14 @@ const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const CLIENT_GONE: u16 = 499;
 /// A failure of ours that the context holds; Pingora only needs to know that there is one.
 const REFUSED: ErrorType = ErrorType::Custom("Refused");
+/// The attempt failed and there will be another.
+const AGAIN: ErrorType = ErrorType::Custom("Again");
 
 /// The proxy: one for all listeners.
 pub struct Gateway {
-    snapshots: Snapshots,
+    snapshots: Arc<Snapshots>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) waiting: Waiting,
     pub(crate) metrics: Arc<Metrics>,
     dns: Dns,
 }
@@ -48,12 +60,20 @@ impl Gateway {
     /// before one starts.
     #[must_use]
     pub fn new(plan: Arc<ArcSwap<Plan>>, metrics: Arc<Metrics>) -> Self {
-        Self { snapshots: Snapshots::new(plan, Arc::clone(&metrics)), metrics, dns: Dns::new() }
+        let router =
+            Arc::new(Router::new(Policy::default(), RetryPolicy::default(), clock::now()));
+        let snapshots = Snapshots::new(plan, Arc::clone(&router), Arc::clone(&metrics));
+        let snapshots = Arc::new(snapshots);
+        routing::watch_accounts(&metrics, Arc::downgrade(&snapshots));
+        Self { snapshots, router, waiting: Waiting::default(), metrics, dns: Dns::new() }
     }
 
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        match chat::read(session, ctx).await {
-            Ok(()) => Ok(false),
+        match chat::read(session, ctx, self.metrics.routing.heartbeats()).await {
+            Ok(()) => {
+                self.router.count(key_name(&ctx.caller), clock::now());
+                Ok(false)
+            }
             Err(Unread::Refused(failure)) => {
                 self.refuse(session, ctx, failure).await.map(|()| true)
             }
@@ -81,6 +101,98 @@ impl Gateway {
             }
         }
         Ok(true)
+    }
+}
+
+/// The context holds why; the proxy loop needs to know only that.
+fn refused(ctx: &mut Ctx, failure: Failure) -> Box<Error> {
+    ctx.failure = Some(failure);
+    Error::explain(REFUSED, "the request cannot be sent")
+}
+
+/// Has the proxy loop begin another attempt.
+fn again() -> Box<Error> {
+    let mut error = Error::explain(AGAIN, "the attempt failed").into_up();
+    error.set_retry(true);
+    error
+}
+
+impl Gateway {
+    /// Says the request in its provider's words and finds the way there. From here on the attempt
+    /// holds the place.
+    async fn set_out(&self, ctx: &mut Ctx, choice: Choice) -> Result<Box<HttpPeer>, Failure> {
+        let Ctx { snapshot, chat: Some(exchange), .. } = ctx else {
+            return Err(Failure::Internal);
+        };
+        let mut attempt = match chat::attempt(exchange, snapshot, &choice) {
+            Ok(attempt) => attempt,
+            Err(failure) => {
+                // Nothing was sent, but the failure is the place's: it is told.
+                exchange.attempt = chat::unsent(exchange, snapshot, choice);
+                return Err(failure);
+            }
+        };
+        attempt.reservation = Some(choice.reservation);
+        let upstream = Arc::clone(&attempt.upstream);
+        let account = attempt.account;
+        let timeouts = exchange.timeouts(&upstream.provider);
+        exchange.attempt = Some(attempt);
+        exchange.course.made += 1;
+        let address = match upstream.host_and_port() {
+            None => SocketAddr::from(([0, 0, 0, 0], 0)),
+            Some((host, port)) => {
+                let found =
+                    tokio::time::timeout(timeouts.connect, self.dns.resolve(host, port)).await;
+                let Ok(Ok(address)) = found else {
+                    let provider = upstream.provider.name.to_string();
+                    let reason = "its name was not found";
+                    return Err(Failure::UpstreamUnreachable { provider, reason });
+                };
+                address
+            }
+        };
+        let patience = Patience {
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            total: exchange.course.deadline,
+        };
+        exchange.handle.begin_attempt(patience);
+        Ok(Box::new(upstream.peer(account, address, &timeouts)))
+    }
+
+    /// An attempt failed before the client got anything of it: another one, or the end.
+    fn failed(&self, ctx: &mut Ctx, failure: Failure) -> Box<Error> {
+        if self.again(ctx, &failure) {
+            return again();
+        }
+        refused(ctx, failure)
+    }
+
+    /// Whether an error of the proxy loop is followed by another attempt.
+    fn decide(&self, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
+        if *error.etype() == AGAIN {
+            return error;
+        }
+        error.set_retry(false);
+        let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
+        let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
+        let failure = match ctx.failure.take() {
+            Some(failure) => failure,
+            None => match cause(&error, ctx.labels().provider, answered) {
+                Cause::Failure(failure) => failure,
+                Cause::Client => return error,
+            },
+        };
+        if *error.etype() == ENDED_UNSEEN || whole_is_out {
+            // The answer may be complete all the same: see `end_unseen`.
+            return error;
+        }
+        if self.again(ctx, &failure) {
+            error.set_retry(true);
+        } else {
+            ctx.failure = Some(failure);
+        }
+        error
     }
 }
 
@@ -131,38 +243,19 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        let Ctx { snapshot, chat: Some(exchange), failure, .. } = ctx else {
-            return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
-        };
-        let refused = |slot: &mut Option<Failure>, failure: Failure| {
-            *slot = Some(failure);
-            Error::explain(REFUSED, "the request cannot be sent")
-        };
-        let attempt = chat::attempt(exchange, snapshot).map_err(|f| refused(failure, f))?;
-        let upstream = attempt.upstream.clone();
-        let account = attempt.account;
-        let timeouts = exchange.timeouts(&upstream.provider);
-        exchange.attempt = Some(attempt);
-        let address = match upstream.host_and_port() {
-            None => SocketAddr::from(([0, 0, 0, 0], 0)),
-            Some((host, port)) => {
-                let found =
-                    tokio::time::timeout(timeouts.connect, self.dns.resolve(host, port)).await;
-                let Ok(Ok(address)) = found else {
-                    let provider = upstream.provider.name.to_string();
-                    let reason = "its name was not found";
-                    return Err(refused(
-                        failure,
-                        Failure::UpstreamUnreachable { provider, reason },
-                    ));
-                };
-                address
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        loop {
+            let choice = match self.place(session, ctx).await {
+                Ok(choice) => choice,
+                Err(Placeless::Gone(error)) => return Err(error),
+                Err(Placeless::Refused(failure)) => return Err(refused(ctx, failure)),
+            };
+            match self.set_out(ctx, choice).await {
+                Ok(peer) => return Ok(peer),
+                Err(failure) if self.again(ctx, &failure) => {}
+                Err(failure) => return Err(refused(ctx, failure)),
             }
-        };
-        let patience = Patience { first_byte: timeouts.first_byte, idle: timeouts.idle };
-        exchange.handle.begin_attempt(patience);
-        Ok(Box::new(upstream.peer(account, address, &timeouts)))
+        }
     }
 
     async fn upstream_request_filter(
@@ -205,11 +298,16 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
+        let now = clock::now();
         let success = upstream_response.status.is_success();
         let streamed =
             success && exchange.envelope.stream && head::is_event_stream(upstream_response);
         let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
+        if let Some(reservation) = &attempt.reservation {
+            let report = LimitReport::read(&upstream_response.headers, clock::since_1970());
+            reservation.limits(&report, now);
+        }
         if let Some(encoding) = head::encoding(upstream_response) {
             let error = DecodeError::Framing(format!("it is packed with {encoding}"));
             let provider = attempt.upstream.provider.name.to_string();
@@ -219,6 +317,9 @@ impl ProxyHttp for Gateway {
         let header = head::client_response(upstream_response, attempt, streamed, &ctx.request_id)?;
         attempt.answer = match context {
             None => {
+                if success {
+                    attempt.answered(now);
+                }
                 // What else it says is needed only to tell why there is no answer.
                 let said = (!success).then(|| upstream_response.headers.clone());
                 let status = upstream_response.status.as_u16();
@@ -237,10 +338,6 @@ impl ProxyHttp for Gateway {
             }
         };
         *upstream_response = header;
-        if streamed {
-            // There will be no other attempt, and a stream may wait for minutes.
-            exchange.release_request();
-        }
         Ok(())
     }
 
@@ -256,13 +353,20 @@ impl ProxyHttp for Gateway {
         let piece = body.take();
         let Some(attempt) = &mut exchange.attempt else { return Ok(None) };
         match &mut attempt.answer {
-            Answer::Streamed => {
-                let out = exchange.handle.push(piece.as_deref(), end);
-                if !out.is_empty() {
+            Answer::Streamed => match exchange.handle.push(piece.as_deref(), end) {
+                Ok(out) if out.is_empty() => {}
+                Ok(out) => {
                     *body = Some(Bytes::from(out));
+                    if attempt.first_byte.is_none() {
+                        attempt.answered(clock::now());
+                        // There will be no other attempt, and a stream may go on for minutes.
+                        exchange.release_request();
+                    }
                     self.time_chunk(ctx, started);
                 }
-            }
+                // The client knows nothing of this answer yet.
+                Err(failure) => return Err(self.failed(ctx, failure)),
+            },
             Answer::Whole(whole) => {
                 if let Some(piece) = piece {
                     whole.push(piece).or_else(|_| {
@@ -270,12 +374,32 @@ impl ProxyHttp for Gateway {
                     })?;
                 }
                 if end {
-                    *body = Some(finish_whole(exchange, &ctx.request_id)?);
+                    *body = Some(match finish_whole(exchange, &ctx.request_id) {
+                        Ok(bytes) => bytes,
+                        Err((failure, _)) if self.again(ctx, &failure) => return Err(again()),
+                        Err((failure, said)) => match ctx.chat.as_deref_mut() {
+                            Some(exchange) => refusal(exchange, failure, &said, &ctx.request_id)?,
+                            None => Bytes::new(),
+                        },
+                    });
+                    if let Some(exchange) = &ctx.chat {
+                        exchange.handle.content_sent();
+                    }
                 }
             }
             Answer::Awaited | Answer::Done => {}
         }
         Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Ctx,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        self.decide(ctx, error)
     }
 
     fn error_while_proxy(
@@ -287,14 +411,20 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("upstream {}", peer._address));
-        let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
-        if answered {
-            error.set_retry(false);
-        } else {
-            // A pooled connection that its other end had closed before anything was sent on it.
+        let Some(attempt) = ctx.attempt() else { return error };
+        if matches!(attempt.answer, Answer::Awaited) && *error.etype() != AGAIN {
+            // A pooled connection that its other end had closed before anything was sent on it,
+            // or HTTP/2 where HTTP/1.1 is spoken: the same place once more.
             error.retry.decide_reuse(client_reused);
+            if error.retry()
+                && let Some(choice) = attempt.take_place()
+                && let Some(chat) = &mut ctx.chat
+            {
+                chat.course.next = Some(choice);
+                return error;
+            }
         }
-        error
+        self.decide(ctx, error)
     }
 
     async fn fail_to_proxy(
@@ -337,6 +467,13 @@ impl ProxyHttp for Gateway {
         let written = session.response_written().map(|header| header.status.as_u16());
         let status = if gone { CLIENT_GONE } else { written.unwrap_or(CLIENT_GONE) };
         let took = clock::now().duration_since(ctx.started);
+        if let Some(chat) = &mut ctx.chat {
+            if chat.outcome.failure.is_none() {
+                chat.outcome.failure = ctx.failure.take();
+            }
+            chat.settle(gone, clock::now());
+            self.waiting.place_given_back(clock::now());
+        }
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);
         ctx.in_flight.finish();

@@ -22,6 +22,8 @@ use crate::reply::{self, REQUEST_ID};
 pub(crate) const LOSSES: &str = "x-penstock-losses";
 /// Says how a stream that breaks off is to tell of it.
 const STREAM_ERRORS: &str = "x-penstock-stream-errors";
+/// Says whether a failed attempt may be followed by another.
+const RETRY: &str = "x-penstock-retry";
 /// The provider's own name for a request, for its support.
 const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
 /// The losses' header stays below what proxies take.
@@ -56,6 +58,15 @@ pub(crate) fn stream_errors(
             name: STREAM_ERRORS,
             expected: "`graceful` or `explicit`",
         }),
+    }
+}
+
+/// Whether the client wants one attempt only.
+pub(crate) fn no_retry(client: &RequestHeader) -> std::result::Result<bool, Failure> {
+    match client.headers.get(RETRY).map(|value| value.as_bytes()) {
+        None | Some(b"on") => Ok(false),
+        Some(b"off") => Ok(true),
+        Some(_) => Err(Failure::HeaderMalformed { name: RETRY, expected: "`on` or `off`" }),
     }
 }
 
@@ -99,16 +110,22 @@ pub(crate) fn client_response(
     streamed: bool,
     request_id: &str,
 ) -> Result<ResponseHeader> {
+    let mut header = opening(upstream.status.as_u16(), streamed, request_id)?;
+    keep(&upstream.headers, &mut header)?;
+    if let Some(losses) = losses(&attempt.losses) {
+        header.insert_header(LOSSES, losses)?;
+    }
+    Ok(header)
+}
+
+/// What the header of an answer says before anything is known of the answer itself.
+pub(crate) fn opening(status: u16, streamed: bool, request_id: &str) -> Result<ResponseHeader> {
     let content_type = if streamed { EVENTS } else { JSON };
-    let mut header = reply::header(upstream.status.as_u16(), content_type, request_id)?;
+    let mut header = reply::header(status, content_type, request_id)?;
     if streamed {
         header.insert_header(CACHE_CONTROL, "no-cache")?;
         // nginx buffers answers unless told not to.
         header.insert_header("x-accel-buffering", "no")?;
-    }
-    keep(&upstream.headers, &mut header)?;
-    if let Some(losses) = losses(&attempt.losses) {
-        header.insert_header(LOSSES, losses)?;
     }
     Ok(header)
 }

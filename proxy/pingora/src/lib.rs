@@ -6,7 +6,10 @@
 //! | `ctx`             | what do the phases of one request tell each other?               |
 //! | `buffered`        | how does a body of any size get to every attempt?                |
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
-//! | `answer`          | how does an answer get from the upstream's bytes to the client's? |
+//! | `routing`         | which account is next, and what follows a failure?               |
+//! | `course`          | where has a request been, and what names its session?            |
+//! | `waiting`         | who waits for room?                                              |
+//! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
 //! | `head`            | which headers travel?                                            |
 //! | `ending`          | how does a request end that does not end by itself?              |
 //! | `cause`           | whose fault is an error?                                         |
@@ -21,6 +24,7 @@ mod buffered;
 mod cause;
 mod chat;
 mod clock;
+mod course;
 mod ctx;
 mod dns;
 mod ending;
@@ -30,8 +34,11 @@ mod local;
 mod mock_upstream;
 mod reply;
 mod route;
+mod routing;
 mod snapshot;
+mod streamed;
 mod upstream;
+mod waiting;
 
 pub use ctx::Ctx;
 pub use gateway::Gateway;

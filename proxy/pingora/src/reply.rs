@@ -1,6 +1,8 @@
 //! Answers that the gateway gives by itself.
 
-use adapters_canonical::failure::{Failure, UpstreamError};
+use std::time::Duration;
+
+use adapters_canonical::failure::Failure;
 use adapters_openai::ingress;
 use bytes::Bytes;
 use http::HeaderValue;
@@ -63,7 +65,9 @@ pub(crate) fn failure_parts(
         Failure::KeyMissing | Failure::KeyUnknown => {
             header.insert_header(WWW_AUTHENTICATE, "Bearer")?;
         }
-        Failure::UpstreamRefused { error, .. } => keep_retry_after(error, &mut header)?,
+        Failure::UpstreamRefused { error, .. } => keep_retry_after(error.retry_after, &mut header)?,
+        Failure::AccountsExhausted { retry_after, .. }
+        | Failure::AccountsDown { retry_after, .. } => keep_retry_after(*retry_after, &mut header)?,
         _ => {}
     }
     Ok((Box::new(header), answer.body.into()))
@@ -83,8 +87,8 @@ pub(crate) fn header(
 
 /// Says when to come back as the provider said it: whole seconds for everybody, milliseconds for
 /// the SDKs that read them.
-fn keep_retry_after(error: &UpstreamError, header: &mut ResponseHeader) -> Result<()> {
-    let Some(after) = error.retry_after else { return Ok(()) };
+fn keep_retry_after(after: Option<Duration>, header: &mut ResponseHeader) -> Result<()> {
+    let Some(after) = after else { return Ok(()) };
     let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
     header.insert_header(RETRY_AFTER, millis.div_ceil(1000))?;
     if !millis.is_multiple_of(1000) {

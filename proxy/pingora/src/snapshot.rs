@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use conf_schema::plan::{Plan, Provider};
 use proxy_admit::KeyRing;
+use proxy_route::{Router, Routes};
 use proxy_telemetry::Metrics;
 
 use crate::clock;
@@ -18,12 +19,16 @@ pub(crate) struct Snapshot {
     pub(crate) keys: KeyRing,
     /// When it came into use, in seconds since 1970.
     pub(crate) since: u64,
+    /// Where requests can go.
+    pub(crate) routes: Routes,
     upstreams: Vec<Arc<Upstream>>,
 }
 
 impl Snapshot {
-    fn new(plan: Arc<Plan>, metrics: &Metrics) -> Self {
+    fn new(plan: Arc<Plan>, router: &Router, metrics: &Metrics) -> Self {
+        metrics.routing.forget_accounts();
         Self {
+            routes: router.sync(&plan, clock::now()),
             keys: KeyRing::new(&plan.auth),
             since: clock::unix_seconds(),
             upstreams: plan
@@ -45,13 +50,18 @@ impl Snapshot {
 pub(crate) struct Snapshots {
     plan: Arc<ArcSwap<Plan>>,
     current: ArcSwap<Snapshot>,
+    router: Arc<Router>,
     metrics: Arc<Metrics>,
 }
 
 impl Snapshots {
-    pub(crate) fn new(plan: Arc<ArcSwap<Plan>>, metrics: Arc<Metrics>) -> Self {
-        let current = ArcSwap::from_pointee(Snapshot::new(plan.load_full(), &metrics));
-        Self { plan, current, metrics }
+    pub(crate) fn new(
+        plan: Arc<ArcSwap<Plan>>,
+        router: Arc<Router>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let current = ArcSwap::from_pointee(Snapshot::new(plan.load_full(), &router, &metrics));
+        Self { plan, current, router, metrics }
     }
 
     /// The snapshot of the plan in use. Takes no lock; builds a new one only after a reload.
@@ -62,7 +72,7 @@ impl Snapshots {
             return Arc::clone(&current);
         }
         // Several requests may do this at once after a reload; each result is right.
-        let fresh = Arc::new(Snapshot::new(Arc::clone(&plan), &self.metrics));
+        let fresh = Arc::new(Snapshot::new(Arc::clone(&plan), &self.router, &self.metrics));
         self.current.store(Arc::clone(&fresh));
         fresh
     }

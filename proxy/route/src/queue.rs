@@ -8,9 +8,8 @@ use std::time::Instant;
 /// Keys take turns, so one that sends much waits behind itself. Only the order is kept here:
 /// waiting and waking are the caller's, who asks [`next`](Self::next) whenever a place was given
 /// back and lets that request choose again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Queue {
-    bounds: QueueBounds,
     keys: HashMap<Box<str>, VecDeque<Waiting>>,
     /// Every key that has somebody waiting, once.
     turns: VecDeque<Box<str>>,
@@ -45,19 +44,25 @@ struct Waiting {
 impl Queue {
     /// An empty queue.
     #[must_use]
-    pub fn new(bounds: QueueBounds) -> Self {
+    pub fn new() -> Self {
         let (keys, turns) = (HashMap::new(), VecDeque::new());
-        Self { bounds, keys, turns, waiting: 0, issued: 0 }
+        Self { keys, turns, waiting: 0, issued: 0 }
     }
 
-    /// Waits until `until` at most. `key` is the name of the client's key.
+    /// Waits until `until` at most. `key` is the name of the client's key. `bounds` are those of
+    /// now: they may have been others for those that wait already.
     ///
     /// # Errors
     ///
     /// [`Full`] if too many wait already, in all or of this key.
-    pub fn join(&mut self, key: &str, until: Instant) -> Result<Ticket, Full> {
+    pub fn join(
+        &mut self,
+        key: &str,
+        until: Instant,
+        bounds: QueueBounds,
+    ) -> Result<Ticket, Full> {
         let of_key = self.keys.get(key).map_or(0, VecDeque::len);
-        if self.waiting >= self.bounds.total || of_key >= self.bounds.per_key {
+        if self.waiting >= bounds.total || of_key >= bounds.per_key {
             return Err(Full);
         }
         self.issued += 1;
@@ -135,10 +140,11 @@ mod tests {
     fn keys_take_turns() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
-        let mut queue = Queue::new(QueueBounds { total: 9, per_key: 4 });
-        let greedy: Vec<_> = (0..4).map(|_| queue.join("greedy", until).unwrap()).collect();
-        assert_eq!(queue.join("greedy", until), Err(Full));
-        let modest = queue.join("modest", until).unwrap();
+        let bounds = QueueBounds { total: 9, per_key: 4 };
+        let mut queue = Queue::new();
+        let greedy: Vec<_> = (0..4).map(|_| queue.join("greedy", until, bounds).unwrap()).collect();
+        assert_eq!(queue.join("greedy", until, bounds), Err(Full));
+        let modest = queue.join("modest", until, bounds).unwrap();
         let order: Vec<_> = std::iter::from_fn(|| queue.next(now)).collect();
         assert_eq!(order, [greedy[0], modest, greedy[1], greedy[2], greedy[3]]);
     }
@@ -147,10 +153,11 @@ mod tests {
     fn who_waited_too_long_or_left_is_passed_over() {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        let mut queue = Queue::new(QueueBounds { total: 9, per_key: 9 });
-        queue.join("a", now).unwrap();
-        let gone = queue.join("b", later).unwrap();
-        let last = queue.join("a", later).unwrap();
+        let bounds = QueueBounds { total: 9, per_key: 9 };
+        let mut queue = Queue::new();
+        queue.join("a", now, bounds).unwrap();
+        let gone = queue.join("b", later, bounds).unwrap();
+        let last = queue.join("a", later, bounds).unwrap();
         assert!(queue.leave("b", gone));
         assert!(!queue.leave("b", gone));
         assert_eq!(queue.next(now), Some(last));
@@ -164,14 +171,18 @@ mod tests {
             steps in prop::collection::vec((0_u8..4, 0_u8..3, 0_u64..4), 0..200),
         ) {
             let start = Instant::now();
-            let mut queue = Queue::new(QueueBounds { total: 6, per_key: 3 });
+            let bounds = QueueBounds { total: 6, per_key: 3 };
+            let mut queue = Queue::new();
             let mut tickets = Vec::new();
             for (time, (step, key, wait)) in (0..).zip(steps) {
                 let now = start + Duration::from_secs(time);
                 let name = key.to_string();
                 match step {
                     0 | 1 => tickets.extend(
-                        queue.join(&name, now + Duration::from_secs(wait)).ok().map(|t| (name, t)),
+                        queue
+                            .join(&name, now + Duration::from_secs(wait), bounds)
+                            .ok()
+                            .map(|ticket| (name, ticket)),
                     ),
                     2 => drop(queue.next(now)),
                     _ => drop(tickets.pop().map(|(key, ticket)| queue.leave(&key, ticket))),

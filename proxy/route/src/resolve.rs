@@ -54,7 +54,8 @@ pub fn resolve(plan: &Plan, name: &str) -> Result<Resolved, Unknown> {
         && let Some(provider) = plan.provider(provider)
     {
         let provider = Arc::clone(provider);
-        return Ok(Resolved::Direct(Target { provider, model: model.to_owned() }));
+        let model = model.to_owned();
+        return Ok(Resolved::Direct(Target { provider, model, price: None }));
     }
     Err(Unknown { near: near(plan, name) })
 }

@@ -149,6 +149,12 @@ impl Route {
         self.targets.iter().map(|stop| &stop.target)
     }
 
+    /// How many accounts serve it, over all targets.
+    #[must_use]
+    pub fn accounts(&self) -> usize {
+        self.candidates.len()
+    }
+
     /// The models to ask instead, best first. Ask none of them twice: they may name each other.
     #[must_use]
     pub fn fallbacks(&self, why: Fallback) -> &[ModelName] {

@@ -7,6 +7,8 @@
 //! a client. A model that is not in the configuration is [`semconv::UNLISTED_MODEL`].
 
 pub mod metric;
+pub mod routing;
 pub mod semconv;
 
+pub use routing::{Heartbeats, Routing};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};

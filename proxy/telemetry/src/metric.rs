@@ -9,12 +9,15 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use crate::routing::Routing;
 use crate::semconv::{self, NONE};
 
 /// Every metric of the process. Cheap to share, safe to use from any thread.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Where requests went, and why.
+    pub routing: Routing,
     requests: IntCounterVec,
     duration: HistogramVec,
     first_chunk: HistogramVec,
@@ -152,6 +155,7 @@ impl Metrics {
                 "penstock_config_last_reload_success_timestamp_seconds",
                 "When the configuration in use was loaded.",
             )?,
+            routing: Routing::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;
@@ -175,6 +179,7 @@ impl Metrics {
     /// Everything, in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.routing.look();
         let mut text = String::new();
         // Fails only if a metric is described wrongly; what was written before that still counts.
         let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
@@ -355,11 +360,11 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, new: C) -> prom
     Ok(new)
 }
 
-fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+pub(crate) fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
     register(registry, IntCounter::new(name, help)?)
 }
 
-fn counters(
+pub(crate) fn counters(
     registry: &Registry,
     name: &str,
     help: &str,
@@ -368,11 +373,11 @@ fn counters(
     register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
-fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+pub(crate) fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
     register(registry, IntGauge::new(name, help)?)
 }
 
-fn gauges(
+pub(crate) fn gauges(
     registry: &Registry,
     name: &str,
     help: &str,

@@ -31,6 +31,8 @@ pub struct Envelope<'a> {
     pub prompt_cache_key: Option<Cow<'a, str>>,
     /// `safety_identifier`.
     pub safety_identifier: Option<Cow<'a, str>>,
+    /// `max_completion_tokens`, else `max_tokens`, if it is a number.
+    pub max_tokens: Option<u64>,
 }
 
 impl<'a> Envelope<'a> {
@@ -60,6 +62,7 @@ impl<'a> Envelope<'a> {
             user: string(members.user, "user")?,
             prompt_cache_key: string(members.prompt_cache_key, "prompt_cache_key")?,
             safety_identifier: string(members.safety_identifier, "safety_identifier")?,
+            max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
         })
     }
 
@@ -76,6 +79,7 @@ impl<'a> Envelope<'a> {
             user: self.user.map(own),
             prompt_cache_key: self.prompt_cache_key.map(own),
             safety_identifier: self.safety_identifier.map(own),
+            max_tokens: self.max_tokens,
         }
     }
 }
@@ -104,6 +108,11 @@ fn string<'a>(
         // A lone surrogate is no syntax error until somebody wants the string.
         Err(_) => Err(DecodeError::shape(path, "must be a string")),
     }
+}
+
+/// An estimate starts from it; whether it is right is for others to say.
+fn count(raw: Option<&RawValue>) -> Option<u64> {
+    raw?.get().parse().ok()
 }
 
 fn flag(raw: Option<&RawValue>, path: &'static str) -> Result<bool, DecodeError> {
@@ -141,6 +150,8 @@ struct Members<'a> {
     user: Option<&'a RawValue>,
     prompt_cache_key: Option<&'a RawValue>,
     safety_identifier: Option<&'a RawValue>,
+    max_completion_tokens: Option<&'a RawValue>,
+    max_tokens: Option<&'a RawValue>,
     twice: Option<&'static str>,
 }
 
@@ -153,6 +164,8 @@ impl<'a> Members<'a> {
             "user" => ("user", &mut self.user),
             "prompt_cache_key" => ("prompt_cache_key", &mut self.prompt_cache_key),
             "safety_identifier" => ("safety_identifier", &mut self.safety_identifier),
+            "max_completion_tokens" => ("max_completion_tokens", &mut self.max_completion_tokens),
+            "max_tokens" => ("max_tokens", &mut self.max_tokens),
             _ => return None,
         })
     }

@@ -63,6 +63,9 @@ impl<'a> Words<'a> {
                 Self { param: Some("model"), ..own(404, INVALID, "model_not_found") }
             }
             F::ProviderNotConfigured { .. } => own(503, SERVER, "provider_not_configured"),
+            F::AccountsExhausted { .. } => own(429, "rate_limit_error", "rate_limit_exceeded"),
+            F::AccountsDown { .. } => own(503, "overloaded_error", "no_account_available"),
+            F::CredentialsRefused { .. } => own(503, SERVER, "provider_credential_refused"),
             F::RequestNotExpressible { provider, error } => Self {
                 param: error.path(),
                 provider: Some(provider),
@@ -162,6 +165,8 @@ fn kind_words(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -231,6 +236,13 @@ mod tests {
         let broken = Failure::UpstreamBrokeOff { provider: provider() };
         check(&broken, 502, SERVER, None, Some("upstream_broke_off"));
         check(&Failure::ShuttingDown, 503, SERVER, None, Some("shutting_down"));
+        let (model, retry_after) = (|| "m".to_owned(), Some(Duration::from_secs(3)));
+        let exhausted = Failure::AccountsExhausted { model: model(), retry_after };
+        check(&exhausted, 429, "rate_limit_error", None, Some("rate_limit_exceeded"));
+        let down = Failure::AccountsDown { model: model(), retry_after };
+        check(&down, 503, "overloaded_error", None, Some("no_account_available"));
+        let refused = Failure::CredentialsRefused { model: model() };
+        check(&refused, 503, SERVER, None, Some("provider_credential_refused"));
         check(&Failure::Internal, 500, SERVER, None, Some("internal_error"));
     }
 

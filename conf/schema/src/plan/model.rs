@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-use super::{Checker, Provider, Strategy, Timeouts, Unique, not_yet};
+use super::{Checker, Provider, Strategy, Timeouts, Unique};
 use crate::{
-    problem::Problems,
     raw::{self, Timespan},
     read::{Field, Placed},
 };
@@ -68,6 +67,17 @@ pub struct Target {
     pub provider: Arc<Provider>,
     /// The model as the provider calls it: not empty, without white space or control characters.
     pub model: String,
+    /// What it costs, if that is known.
+    pub price: Option<Price>,
+}
+
+/// What a million tokens cost; neither is negative.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Price {
+    /// Of the request.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
 }
 
 impl Checker<'_> {
@@ -89,8 +99,6 @@ impl Checker<'_> {
             if let Some(name) = &name {
                 names.add(name, self.problems);
             }
-            not_yet(&strategy, self.problems);
-            not_yet(&fall_back, self.problems);
             let Some(targets) = targets.required(&at, "targets", self.problems) else { continue };
             if targets.value.is_empty() {
                 self.problems.error(&targets.at, "needs at least one target");
@@ -101,7 +109,7 @@ impl Checker<'_> {
                     name: name.value,
                     targets,
                     strategy: strategy.value().unwrap_or_default(),
-                    timeouts: model_timeouts(timeouts, self.problems),
+                    timeouts: model_timeouts(timeouts),
                     fallbacks: Fallbacks::default(),
                 });
                 fallbacks.push(fall_back);
@@ -149,11 +157,12 @@ impl Checker<'_> {
         declared: &Unique<ProviderName>,
     ) -> Vec<Target> {
         let mut targets = Vec::<Target>::new();
-        for Placed { value: raw::Target { provider, model }, at } in
+        for Placed { value: raw::Target { provider, model, price }, at } in
             list.into_iter().filter_map(Field::given)
         {
             let provider = provider.required(&at, "provider", self.problems);
             let model = model.required(&at, "model", self.problems);
+            let price = self.price(price);
             if let Some(unknown) = provider.as_ref().filter(|name| !declared.contains(&name.value))
             {
                 self.problems.error(&unknown.at, declared.no_such(&unknown.value));
@@ -168,15 +177,27 @@ impl Checker<'_> {
             if targets.iter().any(|one| one.provider.name == provider.name && one.model == model) {
                 self.problems.warning(&at, "is the same target as one before");
             }
-            targets.push(Target { provider, model });
+            targets.push(Target { provider, model, price });
         }
         targets
     }
 }
 
-fn model_timeouts(section: Field<raw::ModelTimeouts>, problems: &Problems) -> ModelTimeouts {
+impl Checker<'_> {
+    fn price(&self, section: Field<raw::Price>) -> Option<Price> {
+        let Placed { value: raw::Price { input, output }, at } = section.given()?;
+        let cost = |field: Field<f64>, key| {
+            let Placed { value, at } = field.required(&at, key, self.problems)?;
+            let sound = value.is_finite() && value >= 0.0;
+            self.problems.note(&at, sound.then_some(value).ok_or("must be 0 or more"))
+        };
+        let (input, output) = (cost(input, "input"), cost(output, "output"));
+        Some(Price { input: input?, output: output? })
+    }
+}
+
+fn model_timeouts(section: Field<raw::ModelTimeouts>) -> ModelTimeouts {
     let section = section.value().unwrap_or_default();
-    not_yet(&section.total, problems);
     let given = |field: Field<Timespan>| field.value().map(|Timespan(given)| given);
     ModelTimeouts {
         connect: given(section.connect),

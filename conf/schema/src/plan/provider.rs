@@ -9,7 +9,7 @@ use std::{
 use conf_name::{AccountName, ProviderName, Secret};
 use http::HeaderName;
 
-use super::{BaseUrl, Checker, Dialect, HttpVersion, Unique, not_yet, secret::Resolved};
+use super::{BaseUrl, Checker, Dialect, HttpVersion, Unique, secret::Resolved};
 use crate::{
     problem::{Place, Problems},
     raw::{self, Timespan},
@@ -154,7 +154,7 @@ impl Checker<'_> {
         let ca = self.ca(raw.ca_file, tls);
         let api_version = self.api_version(raw.api_version, dialect);
         let forward_headers = self.forward_headers(raw.forward_headers);
-        let timeouts = timeouts(raw.timeouts, self.problems);
+        let timeouts = timeouts(raw.timeouts);
         let accounts = self.accounts(raw.accounts, dialect, at);
         Some(Provider {
             name: name?.value,
@@ -298,7 +298,6 @@ impl Checker<'_> {
             Field::Given(key) => self.credential(key),
         };
         let weight = bounded(raw.weight, self.problems).unwrap_or(NonZeroU32::MIN);
-        not_yet(&raw.limits, self.problems);
         let limits = account_limits(raw.limits, self.problems);
         Some(Account { name: name?.value, credential: credential?, weight, limits })
     }
@@ -334,9 +333,8 @@ fn account_limits(section: Field<raw::AccountLimits>, problems: &Problems) -> Ac
     }
 }
 
-fn timeouts(section: Field<raw::Timeouts>, problems: &Problems) -> Timeouts {
+fn timeouts(section: Field<raw::Timeouts>) -> Timeouts {
     let section = section.value().unwrap_or_default();
-    not_yet(&section.total, problems);
     let or =
         |field: Field<Timespan>, default| field.value().map_or(default, |Timespan(given)| given);
     Timeouts {

@@ -19,19 +19,36 @@ pub struct Affinity {
     pub idle: Duration,
 }
 
-/// What keeps a silent stream alive; both above zero.
+/// How requests wait for which no account has room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Queue {
+    /// For how long at most; above zero.
+    pub wait: Duration,
+    /// How many at most.
+    pub requests: usize,
+    /// How many of one client key at most; above zero.
+    pub requests_per_key: usize,
+}
+
+/// What keeps a silent stream alive; both times are above zero.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Heartbeat {
     /// The silence before the first heartbeat.
     pub after: Duration,
     /// The silence before each further one.
     pub every: Duration,
+    /// Whether answers that are not streamed have heartbeats too.
+    pub whole: bool,
 }
 
 const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
 const HEARTBEAT: Heartbeat =
-    Heartbeat { after: Duration::from_secs(5), every: Duration::from_secs(15) };
+    Heartbeat { after: Duration::from_secs(5), every: Duration::from_secs(15), whole: false };
+const QUEUE: Queue =
+    Queue { wait: Duration::from_secs(2), requests: 1024, requests_per_key: 128 };
+/// More would be a mistake: each that waits holds its request in memory.
+const LONGEST_QUEUE: usize = 1_000_000;
 
 impl Checker<'_> {
     pub(super) fn affinity(&self, section: Field<raw::Affinity>) -> Affinity {
@@ -45,6 +62,23 @@ impl Checker<'_> {
             idle: section.idle.value().map_or(SESSION_IDLE, |Timespan(given)| given),
         }
     }
+
+    pub(super) fn queue(&self, section: Field<raw::Queue>) -> Queue {
+        let section = section.value().unwrap_or_default();
+        let count = |field: Field<i64>, least: usize, default| {
+            let Some(Placed { value, at }) = field.given() else { return default };
+            let fits = usize::try_from(value).ok().filter(|n| (least..=LONGEST_QUEUE).contains(n));
+            let fits = fits.ok_or_else(|| {
+                format!("must be {least} to {LONGEST_QUEUE}, but is {value}")
+            });
+            self.problems.note(&at, fits).unwrap_or(default)
+        };
+        Queue {
+            wait: section.wait.value().map_or(QUEUE.wait, |Timespan(given)| given),
+            requests: count(section.requests, 0, QUEUE.requests),
+            requests_per_key: count(section.requests_per_key, 1, QUEUE.requests_per_key),
+        }
+    }
 }
 
 pub(super) fn heartbeat(section: Field<raw::Heartbeat>) -> Heartbeat {
@@ -52,5 +86,6 @@ pub(super) fn heartbeat(section: Field<raw::Heartbeat>) -> Heartbeat {
     Heartbeat {
         after: section.after.value().map_or(HEARTBEAT.after, |Timespan(given)| given),
         every: section.every.value().map_or(HEARTBEAT.every, |Timespan(given)| given),
+        whole: section.whole.value().unwrap_or(HEARTBEAT.whole),
     }
 }

@@ -84,4 +84,20 @@ pub(crate) struct Target {
     /// The model as the provider calls it.
     #[schemars(length(min = 1), regex(pattern = r"^[^\s]+$"))]
     pub(crate) model: Field<String>,
+    /// What a million tokens cost, in any currency that all targets share. Default: not known,
+    /// which the strategy `cheapest` takes for dearer than anything.
+    #[serde(default)]
+    pub(crate) price: Field<Price>,
+}
+
+/// What a million tokens cost.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the keys `input` and `output`")]
+pub(crate) struct Price {
+    /// Of the request.
+    #[schemars(range(min = 0))]
+    pub(crate) input: Field<f64>,
+    /// Of the answer.
+    #[schemars(range(min = 0))]
+    pub(crate) output: Field<f64>,
 }

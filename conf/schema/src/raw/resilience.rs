@@ -1,4 +1,4 @@
-//! `affinity:`, `heartbeat:` and `stream_errors:` as written.
+//! `affinity:`, `queue:`, `heartbeat:` and `stream_errors:` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -20,6 +20,23 @@ pub(crate) struct Affinity {
     pub(crate) idle: Field<Timespan>,
 }
 
+/// How requests wait for which no account has room.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `wait` and `requests`")]
+pub(crate) struct Queue {
+    /// For how long a request waits at most. Default: `2s`.
+    #[serde(default)]
+    pub(crate) wait: Field<Timespan>,
+    /// How many wait at most; `0` and no request waits. Default: `1024`.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(crate) requests: Field<i64>,
+    /// How many of one client key wait at most. Default: `128`.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(crate) requests_per_key: Field<i64>,
+}
+
 /// What keeps a silent stream from being cut by something in between.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map with keys such as `after` and `every`")]
@@ -30,6 +47,10 @@ pub(crate) struct Heartbeat {
     /// The silence before each further one. Default: `15s`.
     #[serde(default)]
     pub(crate) every: Field<Timespan>,
+    /// Also for answers that are not streamed: white space before the JSON. The status is then
+    /// 200 before it is known how the request ends. Default: `false`.
+    #[serde(default)]
+    pub(crate) whole: Field<bool>,
 }
 
 /// How a stream ends that cannot be completed.

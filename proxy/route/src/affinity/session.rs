@@ -32,6 +32,22 @@ pub struct SessionPieces<'a> {
     pub first_user_message: Option<&'a [u8]>,
 }
 
+impl SessionPieces<'_> {
+    /// Whether one of the pieces names the session by itself.
+    #[must_use]
+    pub fn names_it(&self) -> bool {
+        let named = [
+            self.prompt_cache_key,
+            self.metadata_user_id,
+            self.user,
+            self.safety_identifier,
+            self.chain,
+        ];
+        self.header.is_some_and(|header| !header.is_empty())
+            || named.into_iter().flatten().any(|name| !name.is_empty())
+    }
+}
+
 /// Of a longer piece, so much of its beginning and of its end are looked at.
 const LOOK: usize = 32 * 1024;
 

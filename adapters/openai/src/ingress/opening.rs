@@ -1,0 +1,161 @@
+//! How a conversation begins: what stays the same while it goes on.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::wire::string::Str;
+
+/// The beginning of a conversation, as JSON: what a hash can tell conversations apart by.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Opening<'a> {
+    /// The content of the first system or developer message.
+    pub system: Option<&'a str>,
+    /// `tools`.
+    pub tools: Option<&'a str>,
+    /// The content of the first message of the user.
+    pub first_user_message: Option<&'a str>,
+}
+
+impl<'a> Opening<'a> {
+    /// Reads a body that is a request. What has another shape counts as absent.
+    #[must_use]
+    pub fn read(body: &'a [u8]) -> Self {
+        let Ok(Members { tools, messages }) = serde_json::from_slice(body) else {
+            return Self::default();
+        };
+        let Messages { system, user } = messages.unwrap_or_default();
+        let text = |raw: Option<&'a RawValue>| raw.map(RawValue::get);
+        Self { system: text(system), tools: text(tools), first_user_message: text(user) }
+    }
+}
+
+struct Members<'a> {
+    tools: Option<&'a RawValue>,
+    messages: Option<Messages<'a>>,
+}
+
+#[derive(Default)]
+struct Messages<'a> {
+    system: Option<&'a RawValue>,
+    user: Option<&'a RawValue>,
+}
+
+struct Message<'a> {
+    role: Option<Str<'a>>,
+    content: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Members { tools: None, messages: None };
+                while let Some(key) = map.next_key::<Str<'de>>()? {
+                    match &*key {
+                        "tools" => members.tools = Some(map.next_value()?),
+                        "messages" => members.messages = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(members)
+            }
+        }
+
+        from.deserialize_map(Object)
+    }
+}
+
+impl<'de> Deserialize<'de> for Messages<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Messages<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut found = Messages::default();
+                while found.user.is_none() {
+                    let Some(Message { role, content }) = list.next_element()? else { break };
+                    match role.as_deref() {
+                        Some("system" | "developer") => found.system = found.system.or(content),
+                        Some("user") => found.user = content,
+                        _ => {}
+                    }
+                }
+                // The rest of a long conversation is passed over, not read.
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(found)
+            }
+        }
+
+        from.deserialize_seq(List)
+    }
+}
+
+impl<'de> Deserialize<'de> for Message<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Message<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message<'de>, A::Error> {
+                let mut message = Message { role: None, content: None };
+                while let Some(key) = map.next_key::<Str<'de>>()? {
+                    match &*key {
+                        "role" => message.role = Some(map.next_value()?),
+                        "content" => message.content = Some(map.next_value()?),
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(message)
+            }
+        }
+
+        from.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_stays_the_same_while_the_conversation_goes_on() {
+        let short = br#"{"model":"m","tools":[{"a":1}],"messages":[
+            {"role":"system","content":"Be brief"},{"role":"user","content":"Hello"}]}"#;
+        let long = br#"{"tools":[{"a":1}],"messages":[
+            {"role":"system","content":"Be brief"},{"content":"Hello","role":"user"},
+            {"role":"assistant","content":"Hi"},{"role":"user","content":"More"}],"model":"m"}"#;
+        let opening = Opening::read(short);
+        assert_eq!(opening, Opening::read(long));
+        assert_eq!(opening.system, Some("\"Be brief\""));
+        assert_eq!(opening.tools, Some("[{\"a\":1}]"));
+        assert_eq!(opening.first_user_message, Some("\"Hello\""));
+    }
+
+    #[test]
+    fn what_has_another_shape_counts_as_absent() {
+        for body in ["", "[]", r#"{"messages":7}"#, r#"{"messages":["x"]}"#, r#"{"model":"m"}"#] {
+            assert_eq!(Opening::read(body.as_bytes()), Opening::default(), "{body}");
+        }
+    }
+}

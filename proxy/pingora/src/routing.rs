@@ -1,0 +1,299 @@
+//! Which account a request goes to, and what follows when that fails.
+
+use std::time::{Duration, Instant};
+
+use adapters_canonical::failure::Failure;
+use pingora::Error;
+use pingora_proxy::Session;
+use proxy_route::queue::QueueBounds;
+use proxy_route::resolve::{Resolved, resolve};
+use proxy_route::retry::{Fallback, GiveUp, Verdict};
+use proxy_route::{Bound, Choice, MoveReason, Saturated, Saturation, Tried};
+use proxy_telemetry::Metrics;
+use proxy_telemetry::routing::AccountGauges;
+
+use crate::course::{class, key_name};
+use crate::ctx::{Answer, ChatExchange, Ctx};
+use crate::gateway::Gateway;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::{cause, clock};
+
+/// A place that is given back by somebody else comes at any moment: worth a wait however short.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why a request has no place.
+pub(crate) enum Placeless {
+    /// It is told why.
+    Refused(Failure),
+    /// Its client is gone.
+    Gone(Box<Error>),
+}
+
+impl Gateway {
+    /// A place for the next attempt: the one that was taken already, or the one that the router
+    /// chooses. Waits for room, if there may soon be some.
+    pub(crate) async fn place(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+    ) -> Result<Choice, Placeless> {
+        let Ctx { snapshot, caller, chat: Some(chat), .. } = ctx else {
+            return Err(Placeless::Refused(Failure::Internal));
+        };
+        if let Some(choice) = chat.course.next.take() {
+            return Ok(choice);
+        }
+        if let Some(pause) = chat.course.pause.take() {
+            idle(session, tokio::time::sleep(pause)).await.map_err(Placeless::Gone)?;
+        }
+        let until = (clock::now() + snapshot.plan.queue.wait).min(chat.course.deadline);
+        let bounds = QueueBounds {
+            total: snapshot.plan.queue.requests,
+            per_key: snapshot.plan.queue.requests_per_key,
+        };
+        let key = key_name(caller);
+        let mut call = None;
+        let mut waited = None;
+        loop {
+            let now = clock::now();
+            let found = self.choose(chat, now);
+            let saturated = match found {
+                Ok(choice) => {
+                    if let Some(wait) = waited {
+                        proxy_telemetry::routing::Wait::end(wait, true);
+                    }
+                    return Ok(choice);
+                }
+                Err(saturated) => saturated,
+            };
+            let left = until.saturating_duration_since(now);
+            // Joins before the call is passed on, so that nobody is forgotten between the two.
+            let waiter = match saturated.retry_after {
+                Some(after) if !left.is_zero() && (after <= left || after <= SOON) => {
+                    self.waiting.join(key, until, bounds).ok().map(|waiter| (waiter, after))
+                }
+                _ => None,
+            };
+            if let Some(call) = call.take() {
+                self.waiting.pass_on(call, now);
+            }
+            let Some((mut waiter, after)) = waiter else {
+                if let Some(wait) = waited {
+                    proxy_telemetry::routing::Wait::end(wait, false);
+                }
+                return Err(Placeless::Refused(self.saturated(chat, snapshot, saturated)));
+            };
+            waited.get_or_insert_with(|| self.metrics.routing.wait());
+            let pause = after.clamp(Duration::from_millis(5), left.max(Duration::from_millis(5)));
+            let called = tokio::time::timeout(pause, waiter.called());
+            call = idle(session, called).await.map_err(Placeless::Gone)?.ok();
+        }
+    }
+
+    fn choose(&self, chat: &ChatExchange, now: Instant) -> Result<Choice, Saturated> {
+        let course = &chat.course;
+        let choice = self.router.choose(&course.route, &course.wish(), now, &mut rand::rng())?;
+        if let Bound::Moved(reason) = choice.bound {
+            self.metrics.routing.session_moved(match reason {
+                MoveReason::Removed => "removed",
+                MoveReason::Exhausted => "exhausted",
+                MoveReason::Down => "down",
+            });
+        }
+        Ok(choice)
+    }
+
+    /// What the client is told when no account takes its request.
+    fn saturated(&self, chat: &mut ChatExchange, snapshot: &Snapshot, why: Saturated) -> Failure {
+        let model = chat.envelope.model.clone().into_owned();
+        let retry_after = why.retry_after;
+        let (reason, failure) = match why.reason {
+            Saturation::Exhausted => {
+                ("exhausted", Failure::AccountsExhausted { model, retry_after })
+            }
+            Saturation::Down => ("down", Failure::AccountsDown { model, retry_after }),
+            Saturation::Tried => ("tried", Failure::AccountsDown { model, retry_after }),
+            Saturation::CredentialRefused => {
+                ("credential_refused", Failure::CredentialsRefused { model })
+            }
+            Saturation::NoCredential => {
+                let missing = chat.course.route.missing_credential();
+                let failure = missing.map_or(Failure::Internal, |(provider, reason)| {
+                    let (provider, reason) = (provider.to_string(), reason.to_owned());
+                    Failure::ProviderNotConfigured { provider, reason }
+                });
+                ("no_credential", failure)
+            }
+        };
+        let _ = snapshot;
+        self.metrics.routing.saturated(chat.model_label(), reason);
+        // What a provider said tells the client more than that there is nobody else.
+        chat.last.take().unwrap_or(failure)
+    }
+
+    /// Whether a failed attempt is followed by another. Everybody learns of the failure.
+    pub(crate) fn again(&self, ctx: &mut Ctx, failure: &Failure) -> bool {
+        let now = clock::now();
+        let Ctx { snapshot, caller, chat: Some(chat), .. } = ctx else { return false };
+        let Some(attempt) = &mut chat.attempt else { return false };
+        let Some(reservation) = attempt.reservation.take() else { return false };
+        let place = attempt.place;
+        let sent = chat.handle.content_is_out();
+        let attempts = chat.course.attempts(self.router.most_attempts(), sent);
+        let key = key_name(caller);
+        let rng = &mut rand::rng();
+        let verdict = self.router.report(reservation, class(failure), &attempts, key, now, rng);
+        self.waiting.place_given_back(now);
+        let goes_on = match verdict {
+            Verdict::NextAccount => {
+                chat.course.avoid(place.into());
+                self.goes_on(chat, failure, now)
+            }
+            Verdict::NextTarget => {
+                chat.course.avoid(Tried { target: place.target, account: None });
+                self.goes_on(chat, failure, now)
+            }
+            Verdict::Fallback(why) => self.falls_back(chat, snapshot, why, now),
+            Verdict::GiveUp(why) => {
+                self.given_up(why);
+                false
+            }
+        };
+        if goes_on {
+            self.leave_behind(ctx, failure);
+        }
+        goes_on
+    }
+
+    /// Takes the next place, if there is one or may soon be one.
+    fn goes_on(&self, chat: &mut ChatExchange, failure: &Failure, now: Instant) -> bool {
+        let saturated = match self.choose(chat, now) {
+            Ok(choice) => {
+                chat.course.next = Some(choice);
+                return true;
+            }
+            Err(saturated) => saturated,
+        };
+        let may_wait = |after: Duration| now + after < chat.course.deadline;
+        match saturated.reason {
+            // The same places once more, if what went wrong may pass.
+            Saturation::Tried => passes(failure) && chat.course.another_round(),
+            Saturation::Exhausted | Saturation::Down => saturated
+                .retry_after
+                .is_some_and(|after| after <= SOON && may_wait(after)),
+            Saturation::CredentialRefused | Saturation::NoCredential => false,
+        }
+    }
+
+    /// Goes on with another model, if the configuration names one that has not been asked.
+    fn falls_back(
+        &self,
+        chat: &mut ChatExchange,
+        snapshot: &Snapshot,
+        why: Fallback,
+        now: Instant,
+    ) -> bool {
+        let own = match &chat.resolved {
+            Resolved::Listed(model) => Some(model.name.clone()),
+            Resolved::Direct(_) => None,
+        };
+        let untried = |course: &crate::course::Course| {
+            let models = course.route.fallbacks(why).iter();
+            models.filter(|m| own.as_ref() != Some(m) && !course.has_asked(m)).next().cloned()
+        };
+        while let Some(model) = untried(&chat.course) {
+            let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { return false };
+            let route = snapshot.routes.route(&resolved, now);
+            chat.course.fall_back(model, &resolved, route);
+            if let Ok(choice) = self.choose(chat, now) {
+                chat.resolved = resolved;
+                chat.course.next = Some(choice);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn given_up(&self, why: GiveUp) {
+        self.metrics.routing.given_up(match why {
+            GiveUp::Final => "final",
+            GiveUp::ContentSent => "content_sent",
+            GiveUp::OptedOut => "opted_out",
+            GiveUp::Deadline => "deadline",
+            GiveUp::Attempts => "attempts",
+            GiveUp::Budget => "budget",
+        });
+    }
+
+    /// Counts an attempt that is over, and forgets it.
+    fn leave_behind(&self, ctx: &mut Ctx, failure: &Failure) {
+        let reason = cause::upstream_failure(failure).unwrap_or("not_expressible");
+        let labels = ctx.labels();
+        self.metrics.routing.retry(&labels, reason);
+        if cause::upstream_failure(failure).is_some() {
+            self.metrics.upstream_failure(&labels, reason);
+        }
+        if let Some(usage) = ctx.chat.as_ref().and_then(|chat| chat.handle.take_outcome()) {
+            // What was used is paid for, though nobody saw it.
+            self.metrics.usage(&labels, &usage.usage);
+        }
+        tracing::debug!(
+            request_id = ctx.request_id,
+            provider = labels.provider,
+            account = labels.account,
+            reason,
+            "an attempt failed; trying again"
+        );
+        if let Some(chat) = &mut ctx.chat {
+            chat.last = Some(failure.clone());
+            if let Some(attempt) = &mut chat.attempt {
+                attempt.answer = Answer::Awaited;
+            }
+        }
+    }
+}
+
+/// Whether a failure may be over in a moment.
+fn passes(failure: &Failure) -> bool {
+    use proxy_route::retry::Failure as F;
+    match class(failure) {
+        F::Unreachable | F::Conflict | F::Broken | F::BrokeOff | F::Overloaded { .. } => true,
+        F::Credential
+        | F::Unpaid
+        | F::ModelMissing
+        | F::Limited { .. }
+        | F::TimedOut
+        | F::ContextWindow
+        | F::ContentPolicy
+        | F::NotExpressible
+        | F::Request
+        | F::ClientGone => false,
+    }
+}
+
+/// Waits for `done`, and all the while for the client to go away. Its heartbeats go on.
+async fn idle<T>(session: &mut Session, done: impl Future<Output = T>) -> Result<T, Box<Error>> {
+    tokio::select! {
+        done = done => Ok(done),
+        gone = session.downstream_session.read_body_or_idle(true) => Err(match gone {
+            Err(error) => error.into_down(),
+            Ok(_) => Error::explain(pingora::ErrorType::ConnectionClosed, "gone").into_down(),
+        }),
+    }
+}
+
+/// Has the metrics show what the accounts of the configuration in use are doing.
+pub(crate) fn watch_accounts(metrics: &Metrics, snapshots: std::sync::Weak<Snapshots>) {
+    metrics.routing.look_at(move |routing| {
+        let Some(snapshots) = snapshots.upgrade() else { return };
+        for (id, status) in snapshots.load().routes.accounts(clock::now()) {
+            routing.show(&AccountGauges {
+                provider: id.provider.as_ref(),
+                account: id.account.as_ref(),
+                requests: status.in_flight,
+                tokens: status.tokens_in_flight,
+                available: status.blocked.is_none(),
+            });
+        }
+    });
+}

@@ -1,0 +1,275 @@
+//! The way of a streamed answer from the upstream's bytes to the client's.
+//!
+//! Sans I/O: the filters push what arrived and send on what comes out. What only opens a stream is
+//! held back until there is content: a stream that fails before that has cost the client nothing,
+//! and another provider may answer instead.
+
+use std::sync::Arc;
+
+use adapters_canonical::delta::{Delta, PartKind};
+use adapters_canonical::dialect::{AnswerContext, StreamDecoder, StreamEncoder};
+use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::DecodeError;
+use adapters_openai::ingress::{ChatStreamEncoder, StreamErrors};
+use adapters_openai::passthrough::StreamTap;
+
+use crate::answer::Outcome;
+
+/// Whoever opens a stream at such length has begun to say something.
+const MOST_HELD: usize = 64 << 10;
+
+/// An answer that is streamed.
+pub(crate) struct Streamed {
+    way: Way,
+    provider: Arc<str>,
+    /// Nothing more goes to the client.
+    ended: bool,
+    outcome: Outcome,
+    /// What goes to the client with the first content.
+    held: Vec<u8>,
+    /// Content has gone to the client, or goes now.
+    begun: bool,
+    /// Why it failed before there was content.
+    stillborn: Option<Failure>,
+}
+
+enum Way {
+    /// Both sides speak the same dialect: frames pass untouched.
+    Tap(Box<StreamTap>),
+    Translate {
+        decoder: Box<dyn StreamDecoder>,
+        encoder: Box<ChatStreamEncoder>,
+        /// Kept for its memory.
+        deltas: Vec<Delta>,
+    },
+}
+
+impl Streamed {
+    /// From a provider that speaks the client's dialect.
+    pub(crate) fn pass_through(
+        context: AnswerContext,
+        errors: StreamErrors,
+        usage_injected: bool,
+        provider: Arc<str>,
+    ) -> Self {
+        let tap = StreamTap::new(context, errors, usage_injected);
+        Self::new(Way::Tap(Box::new(tap)), provider)
+    }
+
+    /// From a provider that speaks another.
+    pub(crate) fn translate(
+        decoder: Box<dyn StreamDecoder>,
+        context: AnswerContext,
+        errors: StreamErrors,
+        provider: Arc<str>,
+    ) -> Self {
+        let encoder = Box::new(ChatStreamEncoder::new(context, errors));
+        Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
+    }
+
+    fn new(way: Way, provider: Arc<str>) -> Self {
+        Self {
+            way,
+            provider,
+            ended: false,
+            outcome: Outcome::default(),
+            held: Vec::new(),
+            begun: false,
+            stillborn: None,
+        }
+    }
+
+    /// Who sends it.
+    pub(crate) fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Whether content has gone to the client: from then on nobody else can answer.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether the client has been told that it broke off; what the upstream still sends is of no
+    /// use.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.ended && self.outcome.failure.is_some()
+    }
+
+    /// Why it failed, if it did before there was content; the client knows nothing of it yet.
+    pub(crate) fn take_stillborn(&mut self) -> Option<Failure> {
+        self.stillborn.take()
+    }
+
+    /// What came of it.
+    pub(crate) fn into_outcome(self) -> Outcome {
+        self.outcome
+    }
+
+    /// Takes the next bytes and appends what they mean to `out`.
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        self.holding(out, |this, out| this.take(chunk, out));
+    }
+
+    /// The upstream's body is complete.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        let provider = self.provider.to_string();
+        self.break_off(Failure::UpstreamBrokeOff { provider }, out);
+    }
+
+    /// Nothing more will come, because of `failure`. If the answer is complete all the same, the
+    /// client need not know.
+    pub(crate) fn break_off(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.holding(out, |this, out| this.end(failure, out));
+    }
+
+    /// Ends the stream for good, whatever was said of it: nobody else answers.
+    pub(crate) fn give_up(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.stillborn = None;
+        out.append(&mut self.held);
+        let said = match &mut self.way {
+            _ if self.begun && self.ended => false,
+            Way::Tap(tap) => {
+                tap.fail(&failure, out);
+                true
+            }
+            Way::Translate { encoder, .. } => {
+                encoder.fail(&failure, out);
+                true
+            }
+        };
+        (self.begun, self.ended) = (true, true);
+        if said {
+            self.outcome.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Lets `step` write, and keeps what it wrote until there is content.
+    fn holding(&mut self, out: &mut Vec<u8>, step: impl FnOnce(&mut Self, &mut Vec<u8>)) {
+        if self.begun {
+            step(self, out);
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        step(self, &mut held);
+        let complete = self.ended && self.stillborn.is_none();
+        if self.begun || complete || held.len() > MOST_HELD {
+            self.begun = true;
+            if out.is_empty() { *out = held } else { out.append(&mut held) }
+        } else {
+            self.held = held;
+        }
+    }
+
+    fn take(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        let pushed = match &mut self.way {
+            Way::Tap(tap) => tap.push(chunk, out),
+            Way::Translate { decoder, deltas, .. } => decoder.push(chunk, deltas),
+        };
+        self.forward(out);
+        if let Err(error) = pushed
+            && !self.ended
+        {
+            self.fail(self.malformed(error), out);
+        }
+    }
+
+    fn end(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        let finished = match &mut self.way {
+            Way::Tap(tap) => tap.finish(out),
+            Way::Translate { decoder, deltas, .. } => decoder.finish(deltas),
+        };
+        self.forward(out);
+        if self.ended {
+            return;
+        }
+        match finished {
+            Ok(()) => {
+                if let Way::Translate { encoder, .. } = &mut self.way {
+                    encoder.finish(out);
+                }
+                self.ended = true;
+            }
+            Err(DecodeError::Truncated) => self.fail(failure, out),
+            Err(error) => self.fail(self.malformed(error), out),
+        }
+    }
+
+    /// Ends the stream so that the client sees a well-formed end, if it has seen any of it.
+    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        if !self.begun {
+            self.stillborn = Some(failure);
+            return;
+        }
+        match &mut self.way {
+            Way::Tap(tap) => tap.fail(&failure, out),
+            Way::Translate { encoder, .. } => encoder.fail(&failure, out),
+        }
+        self.outcome.failure.get_or_insert(failure);
+    }
+
+    /// Translates what was decoded, and takes note of what it cost.
+    fn forward(&mut self, out: &mut Vec<u8>) {
+        let Self { way, outcome, begun, .. } = self;
+        let mut failed = None;
+        match way {
+            Way::Tap(tap) => {
+                if let Some(usage) = tap.usage() {
+                    outcome.usage.update(usage);
+                }
+                outcome.malformed = tap.malformed();
+                *begun |= tap.saw_content() || tap.is_complete();
+                failed = tap.error().cloned();
+            }
+            Way::Translate { encoder, deltas, .. } => {
+                for delta in deltas.drain(..) {
+                    match delta {
+                        Delta::Usage(ref usage) => outcome.usage.update(usage),
+                        Delta::Malformed(_) => outcome.malformed += 1,
+                        Delta::Failure(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                        ref other => *begun |= is_content(other),
+                    }
+                    encoder.push(&delta, out);
+                }
+            }
+        }
+        if let Some(error) = failed {
+            let provider = self.provider.to_string();
+            self.fail(Failure::UpstreamRefused { provider, error }, out);
+        }
+    }
+
+    fn malformed(&self, error: DecodeError) -> Failure {
+        Failure::UpstreamMalformed { provider: self.provider.to_string(), error }
+    }
+}
+
+/// Whether a delta is some of the answer, and not only its frame.
+fn is_content(delta: &Delta) -> bool {
+    match delta {
+        Delta::Start(_)
+        | Delta::PartEnd { .. }
+        | Delta::Usage(_)
+        | Delta::Failure(_)
+        | Delta::Malformed(_) => false,
+        Delta::PartStart { kind, .. } => match kind {
+            PartKind::Text | PartKind::Refusal => false,
+            PartKind::Reasoning { redacted } => redacted.is_some(),
+            PartKind::ToolCall { .. } | PartKind::Opaque(_) => true,
+        },
+        Delta::Text { text, .. } => !text.is_empty(),
+        Delta::Arguments { .. } | Delta::Signature { .. } | Delta::Finish { .. } => true,
+    }
+}
