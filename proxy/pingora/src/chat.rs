@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
-use proxy_telemetry::Heartbeats;
 use proxy_route::{Choice, resolve};
+use proxy_telemetry::Heartbeats;
 
 use crate::body::{self, Unread};
+use crate::buffered::Beats;
 use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::snapshot::Snapshot;
-use crate::buffered::Beats;
 use crate::{buffered, clock, head};
 
 /// Where OpenAI's dialect is asked, below the base URL.
@@ -71,14 +71,8 @@ pub(crate) async fn read(
         counter: heartbeats,
     });
     let handle = buffered::install(session, beats);
-    ctx.chat = Some(Box::new(ChatExchange::new(
-        handle,
-        body,
-        envelope,
-        resolved,
-        course,
-        stream_errors,
-    )));
+    ctx.chat =
+        Some(Box::new(ChatExchange::new(handle, body, envelope, resolved, course, stream_errors)));
     Ok(())
 }
 
@@ -129,11 +123,7 @@ pub(crate) fn attempt(
 }
 
 /// An attempt that could not even be said, so that its place is given back with a reason.
-pub(crate) fn unsent(
-    chat: &ChatExchange,
-    snapshot: &Snapshot,
-    choice: Choice,
-) -> Option<Attempt> {
+pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -> Option<Attempt> {
     let Choice { place, reservation, .. } = choice;
     let target = chat.resolved.targets().get(place.target)?;
     Some(Attempt {

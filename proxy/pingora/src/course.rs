@@ -53,9 +53,10 @@ impl Course {
         now: Instant,
     ) -> Self {
         let route = snapshot.routes.route(resolved, now);
-        let total = resolved.targets().first().map_or(Duration::MAX, |target| {
-            timeouts(resolved, &target.provider.timeouts).total
-        });
+        let total = resolved
+            .targets()
+            .first()
+            .map_or(Duration::MAX, |target| timeouts(resolved, &target.provider.timeouts).total);
         Self {
             session: ask.session(snapshot, &route),
             route,

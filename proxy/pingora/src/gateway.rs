@@ -60,8 +60,7 @@ impl Gateway {
     /// before one starts.
     #[must_use]
     pub fn new(plan: Arc<ArcSwap<Plan>>, metrics: Arc<Metrics>) -> Self {
-        let router =
-            Arc::new(Router::new(Policy::default(), RetryPolicy::default(), clock::now()));
+        let router = Arc::new(Router::new(Policy::default(), RetryPolicy::default(), clock::now()));
         let snapshots = Snapshots::new(plan, Arc::clone(&router), Arc::clone(&metrics));
         let snapshots = Arc::new(snapshots);
         routing::watch_accounts(&metrics, Arc::downgrade(&snapshots));

@@ -178,9 +178,9 @@ impl Gateway {
         match saturated.reason {
             // The same places once more, if what went wrong may pass.
             Saturation::Tried => passes(failure) && chat.course.another_round(),
-            Saturation::Exhausted | Saturation::Down => saturated
-                .retry_after
-                .is_some_and(|after| after <= SOON && may_wait(after)),
+            Saturation::Exhausted | Saturation::Down => {
+                saturated.retry_after.is_some_and(|after| after <= SOON && may_wait(after))
+            }
             Saturation::CredentialRefused | Saturation::NoCredential => false,
         }
     }

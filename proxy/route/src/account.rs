@@ -111,6 +111,8 @@ pub(crate) struct View {
     pub(crate) work: f64,
     /// Seconds to the first byte, if known.
     pub(crate) latency: Option<f64>,
+    /// Whether nothing is in flight.
+    pub(crate) idle: bool,
 }
 
 impl Account {

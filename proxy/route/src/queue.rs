@@ -55,12 +55,7 @@ impl Queue {
     /// # Errors
     ///
     /// [`Full`] if too many wait already, in all or of this key.
-    pub fn join(
-        &mut self,
-        key: &str,
-        until: Instant,
-        bounds: QueueBounds,
-    ) -> Result<Ticket, Full> {
+    pub fn join(&mut self, key: &str, until: Instant, bounds: QueueBounds) -> Result<Ticket, Full> {
         let of_key = self.keys.get(key).map_or(0, VecDeque::len);
         if self.waiting >= bounds.total || of_key >= bounds.per_key {
             return Err(Full);

@@ -10,5 +10,5 @@ pub mod metric;
 pub mod routing;
 pub mod semconv;
 
-pub use routing::{Heartbeats, Routing};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
+pub use routing::{Heartbeats, Routing};

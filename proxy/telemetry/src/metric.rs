@@ -360,7 +360,11 @@ fn register<C: Collector + Clone + 'static>(registry: &Registry, new: C) -> prom
     Ok(new)
 }
 
-pub(crate) fn counter(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+pub(crate) fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+) -> prometheus::Result<IntCounter> {
     register(registry, IntCounter::new(name, help)?)
 }
 

@@ -45,8 +45,7 @@ const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
 const HEARTBEAT: Heartbeat =
     Heartbeat { after: Duration::from_secs(5), every: Duration::from_secs(15), whole: false };
-const QUEUE: Queue =
-    Queue { wait: Duration::from_secs(2), requests: 1024, requests_per_key: 128 };
+const QUEUE: Queue = Queue { wait: Duration::from_secs(2), requests: 1024, requests_per_key: 128 };
 /// More would be a mistake: each that waits holds its request in memory.
 const LONGEST_QUEUE: usize = 1_000_000;
 
@@ -68,9 +67,8 @@ impl Checker<'_> {
         let count = |field: Field<i64>, least: usize, default| {
             let Some(Placed { value, at }) = field.given() else { return default };
             let fits = usize::try_from(value).ok().filter(|n| (least..=LONGEST_QUEUE).contains(n));
-            let fits = fits.ok_or_else(|| {
-                format!("must be {least} to {LONGEST_QUEUE}, but is {value}")
-            });
+            let fits =
+                fits.ok_or_else(|| format!("must be {least} to {LONGEST_QUEUE}, but is {value}"));
             self.problems.note(&at, fits).unwrap_or(default)
         };
         Queue {

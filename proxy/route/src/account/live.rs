@@ -120,7 +120,7 @@ impl Live {
         let tokens = tokens.saturating_add(self.tokens_in_flight);
         #[expect(clippy::cast_precision_loss, reason = "a weight need not be exact")]
         let work = f64::from(self.in_flight) + 1.0 + tokens as f64 / TOKENS_PER_REQUEST;
-        View { share, work: work * crowding * failing, latency }
+        View { share, work: work * crowding * failing, latency, idle: self.in_flight == 0 }
     }
 
     pub(crate) fn take(

@@ -6,6 +6,8 @@ use super::Contender;
 
 /// Up to so many are all compared; of more, two are drawn (power of two choices).
 const FEW: usize = 4;
+/// Seconds to the first byte below which accounts are equally quick.
+const ALIKE: f64 = 0.05;
 
 /// Load is work in flight, times the time to the first byte, for a share of one. An account whose
 /// time is not known yet counts as quick as the quickest beside it.
@@ -48,14 +50,22 @@ fn draw(drawn: &mut [Option<Lot>; 2], lot: Lot) {
     }
 }
 
-/// Equal loads are told apart by their lots, so at random.
+/// Equal loads are told apart by their lots, so at random. If nobody has anything to do, there is
+/// no load to go by: then each is drawn as often as it is light, so that one that was slow once is
+/// asked again, and shares follow the weights however little there is to share.
 fn least<'a>(field: impl Iterator<Item = &'a Lot> + Clone) -> Option<usize> {
     let known = field.clone().filter_map(|lot| lot.contender.view.latency);
     let quickest = known.min_by(f64::total_cmp).unwrap_or(1.0);
     let load = |Contender { view, share, .. }: &Contender| {
-        let latency = view.latency.unwrap_or(quickest).max(1e-3);
+        let latency = view.latency.unwrap_or(quickest).max(ALIKE);
         view.work * latency / share
     };
+    let idle = field.clone().all(|lot| lot.contender.view.idle);
+    // A lot is shorter the larger the share; the load has the share in it too.
+    let drawn = |Lot { lot, contender }: &Lot| lot * contender.share * load(contender);
+    if idle {
+        return field.min_by(|a, b| drawn(a).total_cmp(&drawn(b))).map(|lot| lot.contender.index);
+    }
     field
         .min_by(|a, b| {
             let by_load = load(&a.contender).total_cmp(&load(&b.contender));

@@ -369,8 +369,8 @@ async fn accounts_share_the_load_by_weight() {
         upstream.url()
     ))
     .await;
-    for _ in 0..200 {
-        assert_eq!(gateway.ask("up/x").await.status(), 200);
+    for conversation in 0..200 {
+        assert_eq!(gateway.ask_anew("up/x", conversation).await.status(), 200);
     }
     let mut shares = BTreeMap::<String, u32>::new();
     for request in upstream.requests() {

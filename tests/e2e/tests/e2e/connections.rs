@@ -44,10 +44,11 @@ impl Connection {
 #[tokio::test]
 async fn a_connection_outlives_a_stream_that_broke_off() {
     for dialect in ALL {
+        let said = dialect.opening().len() + 1;
         let script = Script::new(move |_, attempt| match attempt {
-            0 => sse(dialect.events(&["Good", " morning"])).cut_after(2, Step::Reset),
+            0 => sse(dialect.events(&["Good", " morning"])).cut_after(said, Step::Reset),
             1 => sse(dialect.events(&["Good", " morning"]))
-                .cut_after(2, Step::CutChunk(Bytes::from_static(b"data: {\"cho"))),
+                .cut_after(said, Step::CutChunk(Bytes::from_static(b"data: {\"cho"))),
             _ => sse(dialect.events(&["Good", " morning"])),
         });
         let (gateway, _upstream) = behind(dialect, script, "").await;

@@ -48,13 +48,17 @@ impl Seen {
 
 /// A provider that answers with `reply`, asked for a whole and for a streamed answer.
 async fn refused(dialect: Dialect, reply: Reply) -> [Seen; 2] {
+    // One gateway each: what the first request learns would keep the second one from going there.
+    [refused_once(dialect, reply.clone(), false).await, refused_once(dialect, reply, true).await]
+}
+
+async fn refused_once(dialect: Dialect, reply: Reply, stream: bool) -> Seen {
     let (gateway, upstream) = behind(dialect, Script::always(reply), "").await;
-    let seen = [ask(&gateway, false).await, ask(&gateway, true).await];
-    assert_eq!(upstream.counts().requests, 2, "asked once each");
-    for (line, seen) in gateway.access_log(2).await.iter().zip(&seen) {
-        assert_eq!(line["status"], seen.status);
-        assert!(line["error"].is_string(), "{line}");
-    }
+    let seen = ask(&gateway, stream).await;
+    assert!((1..=2).contains(&upstream.counts().requests), "asked at most once more");
+    let line = gateway.access_log(1).await.remove(0);
+    assert_eq!(line["status"], seen.status);
+    assert!(line["error"].is_string(), "{line}");
     seen
 }
 

@@ -207,6 +207,13 @@ impl Gateway {
             .await
     }
 
+    /// The same, as one of many conversations, each of which may go to another account.
+    pub(crate) async fn ask_anew(&self, model: &str, conversation: usize) -> reqwest::Response {
+        let content = format!("Hello, {conversation}");
+        self.chat(&json!({"model": model, "messages": [{"role": "user", "content": content}]}))
+            .await
+    }
+
     /// Asks `model` for an answer to one line, streamed, and reads it to its end.
     pub(crate) async fn stream(&self, model: &str) -> Stream {
         let body = json!({

@@ -9,10 +9,11 @@ use tests_mock::{MockUpstream, Reply, Script, Step, openai};
 use crate::dialects::{ALL, Dialect, sse};
 use crate::gateway::{Gateway, Stream};
 
-/// A gateway whose upstream breaks off after its first event.
+/// A gateway whose upstream breaks off after its first word.
 async fn breaking(dialect: Dialect, settings: &str) -> (Gateway, MockUpstream) {
     let script = Script::new(move |_, _| {
-        sse(dialect.events(&["Good", " morning"])).cut_after(1, Step::Reset)
+        let said = dialect.opening().len() + 1;
+        sse(dialect.events(&["Good", " morning"])).cut_after(said, Step::Reset)
     });
     let upstream = MockUpstream::start(script).await.unwrap();
     let config = format!("{settings}\n{}", dialect.config(&upstream.url(), ""));

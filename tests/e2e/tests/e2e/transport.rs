@@ -201,14 +201,14 @@ async fn two_accounts_never_share_a_connection() {
             own.map(|request| request.connection).collect()
         };
         // Chance picks the account; both have had their turn long before this many.
-        for _ in 0..200 {
-            assert_eq!(gateway.ask("p/m").await.status(), 200);
+        for conversation in 0..200 {
+            assert_eq!(gateway.ask_anew("p/m", conversation).await.status(), 200);
             if !of("Bearer sk-a").is_empty() && of("Bearer sk-b").len() == 1 {
                 break;
             }
         }
-        for _ in 0..8 {
-            assert_eq!(gateway.ask("p/m").await.status(), 200);
+        for conversation in 0..8 {
+            assert_eq!(gateway.ask_anew("p/m", conversation).await.status(), 200);
         }
         let (a, b) = (of("Bearer sk-a"), of("Bearer sk-b"));
         assert_eq!((a.len(), b.len()), (1, 1), "{version}");
