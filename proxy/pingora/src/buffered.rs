@@ -14,13 +14,10 @@
 //! this file has an end-to-end test.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
-use conf_schema::plan::Heartbeat;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -31,162 +28,15 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::time::fast_timeout::fast_sleep;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use proxy_telemetry::Heartbeats;
 use tokio::time::Instant;
 
-use crate::answer::Outcome;
-use crate::cause::{Cause, cause};
+use crate::handle::{Beats, Handle};
 use crate::head;
-use crate::streamed::Streamed;
 
 /// Nothing came from the upstream in time.
 pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
 /// The answer ended with its header or with trailers, where `response_body_filter` is not called.
 pub(crate) const ENDED_UNSEEN: ErrorType = ErrorType::Custom("EndedUnseen");
-
-/// How long the upstream may be silent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// Before its header.
-    pub(crate) first_byte: Duration,
-    /// Between two pieces of its body.
-    pub(crate) idle: Duration,
-    /// When the whole request must be over.
-    pub(crate) total: std::time::Instant,
-}
-
-/// What the client hears while there is nothing to say.
-pub(crate) struct Beats {
-    pub(crate) rhythm: Heartbeat,
-    /// Comments in an event stream; else white space before JSON.
-    pub(crate) streamed: bool,
-    pub(crate) request_id: String,
-    pub(crate) counter: Heartbeats,
-}
-
-impl Beats {
-    fn bytes(&self) -> Bytes {
-        Bytes::from_static(if self.streamed { b": keep-alive\n\n" } else { b" " })
-    }
-}
-
-/// What the filters and the session tell each other.
-#[derive(Default)]
-struct Shared {
-    /// The real session, on its way back.
-    inner: Option<Box<ServerSession>>,
-    /// The header to send instead of the one held back.
-    header: Option<Box<ResponseHeader>>,
-    /// The answer, if it is streamed.
-    streamed: Option<Box<Streamed>>,
-    /// When the current attempt began, and how long its upstream may be silent.
-    attempt: Option<(Instant, Patience)>,
-    /// The client has a header, and so there is no other status to be had.
-    header_is_out: bool,
-    /// All of an answer in one piece has been handed on.
-    content_sent: bool,
-}
-
-/// The filters' end of a [`BufferedSession`].
-#[derive(Clone, Default)]
-pub(crate) struct Handle(Arc<Mutex<Shared>>);
-
-impl Handle {
-    /// Replaces a header that is held back.
-    pub(crate) fn replace_header(&self, header: Box<ResponseHeader>) {
-        self.lock().header = Some(header);
-    }
-
-    /// Begins an attempt; forgets what an earlier one left behind.
-    pub(crate) fn begin_attempt(&self, patience: Patience) {
-        let mut shared = self.lock();
-        shared.attempt = Some((Instant::now(), patience));
-        shared.content_sent = false;
-        shared.header = None;
-        shared.streamed = None;
-    }
-
-    /// The answer is streamed.
-    pub(crate) fn begin_stream(&self, streamed: Box<Streamed>) {
-        self.lock().streamed = Some(streamed);
-    }
-
-    /// Takes the next bytes of a streamed answer, and gives the client's.
-    ///
-    /// # Errors
-    ///
-    /// Why the stream failed, if it did before there was content.
-    pub(crate) fn push(&self, piece: Option<&[u8]>, end: bool) -> Result<Vec<u8>, Failure> {
-        let mut out = Vec::new();
-        if let Some(streamed) = &mut self.lock().streamed {
-            if let Some(piece) = piece {
-                streamed.push(piece, &mut out);
-            }
-            if end {
-                streamed.finish(&mut out);
-            }
-            if let Some(failure) = streamed.take_stillborn() {
-                return Err(failure);
-            }
-        }
-        Ok(out)
-    }
-
-    /// The well-formed end of a streamed answer that cannot go on; `None` if none has begun.
-    pub(crate) fn give_up(&self, failure: &Failure) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        let mut shared = self.lock();
-        let streamed = shared.streamed.as_mut()?;
-        streamed.break_off(failure.clone(), &mut out);
-        streamed.give_up(failure.clone(), &mut out);
-        Some(out)
-    }
-
-    /// Whether the client has any of the answer itself.
-    pub(crate) fn content_is_out(&self) -> bool {
-        let shared = self.lock();
-        shared.content_sent || shared.streamed.as_ref().is_some_and(|s| s.has_begun())
-    }
-
-    /// The client has all of an answer in one piece.
-    pub(crate) fn content_sent(&self) {
-        self.lock().content_sent = true;
-    }
-
-    /// Whether a heartbeat has taken a header along.
-    pub(crate) fn header_is_out(&self) -> bool {
-        self.lock().header_is_out
-    }
-
-    /// What came of a streamed answer.
-    pub(crate) fn take_outcome(&self) -> Option<Outcome> {
-        self.lock().streamed.take().map(|streamed| streamed.into_outcome())
-    }
-
-    /// Reads the upstream's failure as the end of the stream that is under way, if one is.
-    fn end_by(&self, error: &Error) -> Option<Bytes> {
-        let mut shared = self.lock();
-        // Before that, somebody else may answer.
-        let streamed = shared.streamed.as_mut().filter(|streamed| streamed.has_begun())?;
-        let provider = streamed.provider().to_owned();
-        match cause(error, &provider, true) {
-            Cause::Failure(failure) => {
-                let mut out = Vec::new();
-                streamed.break_off(failure, &mut out);
-                Some(Bytes::from(out))
-            }
-            Cause::Client => None,
-        }
-    }
-
-    fn stream_has_failed(&self) -> bool {
-        self.lock().streamed.as_ref().is_some_and(|streamed| streamed.has_failed())
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
 pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {

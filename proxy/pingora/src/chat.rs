@@ -13,9 +13,9 @@ use proxy_route::{Choice, resolve};
 use proxy_telemetry::Heartbeats;
 
 use crate::body::{self, Unread};
-use crate::buffered::Beats;
 use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
+use crate::handle::Beats;
 use crate::snapshot::Snapshot;
 use crate::{buffered, clock, head};
 

@@ -19,8 +19,8 @@ use proxy_route::{Choice, Place};
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
 use crate::answer::{Outcome, Whole};
-use crate::buffered::Handle;
 use crate::course::{self, Course};
+use crate::handle::Handle;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 

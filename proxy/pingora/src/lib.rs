@@ -4,7 +4,8 @@
 //! |-------------------|------------------------------------------------------------------|
 //! | `gateway`         | what happens in which phase?                                     |
 //! | `ctx`             | what do the phases of one request tell each other?               |
-//! | `buffered`        | how does a body of any size get to every attempt?                |
+//! | `buffered`, `handle` | how does a body of any size get to every attempt?             |
+//! | `attempt`         | how does an attempt set out, and how did it end?                 |
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
 //! | `routing`         | which account is next, and what follows a failure?               |
 //! | `course`          | where has a request been, and what names its session?            |
@@ -19,6 +20,7 @@
 
 mod access;
 mod answer;
+mod attempt;
 mod body;
 mod buffered;
 mod cause;
@@ -29,6 +31,7 @@ mod ctx;
 mod dns;
 mod ending;
 mod gateway;
+mod handle;
 mod head;
 mod local;
 mod mock_upstream;

@@ -81,7 +81,7 @@ impl Gateway {
                 if let Some(wait) = waited {
                     proxy_telemetry::routing::Wait::end(wait, false);
                 }
-                return Err(Placeless::Refused(self.saturated(chat, snapshot, saturated)));
+                return Err(Placeless::Refused(self.saturated(chat, saturated)));
             };
             waited.get_or_insert_with(|| self.metrics.routing.wait());
             let pause = after.clamp(Duration::from_millis(5), left.max(Duration::from_millis(5)));
@@ -104,7 +104,7 @@ impl Gateway {
     }
 
     /// What the client is told when no account takes its request.
-    fn saturated(&self, chat: &mut ChatExchange, snapshot: &Snapshot, why: Saturated) -> Failure {
+    fn saturated(&self, chat: &mut ChatExchange, why: Saturated) -> Failure {
         let model = chat.envelope.model.clone().into_owned();
         let retry_after = why.retry_after;
         let (reason, failure) = match why.reason {
@@ -125,7 +125,6 @@ impl Gateway {
                 ("no_credential", failure)
             }
         };
-        let _ = snapshot;
         self.metrics.routing.saturated(chat.model_label(), reason);
         // What a provider said tells the client more than that there is nobody else.
         chat.last.take().unwrap_or(failure)
@@ -198,8 +197,8 @@ impl Gateway {
             Resolved::Direct(_) => None,
         };
         let untried = |course: &crate::course::Course| {
-            let models = course.route.fallbacks(why).iter();
-            models.filter(|m| own.as_ref() != Some(m) && !course.has_asked(m)).next().cloned()
+            let mut models = course.route.fallbacks(why).iter();
+            models.find(|m| own.as_ref() != Some(m) && !course.has_asked(m)).cloned()
         };
         while let Some(model) = untried(&chat.course) {
             let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { return false };
@@ -245,6 +244,7 @@ impl Gateway {
             "an attempt failed; trying again"
         );
         if let Some(chat) = &mut ctx.chat {
+            chat.handle.end_attempt();
             chat.last = Some(failure.clone());
             if let Some(attempt) = &mut chat.attempt {
                 attempt.answer = Answer::Awaited;

@@ -11,7 +11,6 @@
 //! All of them see only accounts that have room now, and all give an account that starts slowly
 //! no more than its part of the share: it competes only when a draw by shares names it first.
 
-mod by_weight;
 mod fastest;
 mod least_loaded;
 mod priority;
@@ -19,8 +18,6 @@ mod weighted;
 
 use std::ops::Range;
 use std::time::Instant;
-
-pub use by_weight::{NoAccount, Picked, pick};
 
 use conf_schema::plan::Strategy;
 use rand::{Rng, RngExt};

@@ -7,6 +7,9 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::metric::{Chat, counter, counters, gauge, gauges};
 
+/// Shows what it sees whenever the metrics are looked at.
+type Eye = Box<dyn Fn(&Routing) + Send + Sync>;
+
 /// What is counted of the way requests take.
 pub struct Routing {
     retries: IntCounterVec,
@@ -19,7 +22,7 @@ pub struct Routing {
     account_requests: IntGaugeVec,
     account_tokens: IntGaugeVec,
     account_available: IntGaugeVec,
-    eye: OnceLock<Box<dyn Fn(&Routing) + Send + Sync>>,
+    eye: OnceLock<Eye>,
 }
 
 impl fmt::Debug for Routing {

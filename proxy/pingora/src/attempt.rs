@@ -1,0 +1,117 @@
+//! Sets an attempt out, and reads its end as the proxy loop tells it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use adapters_canonical::failure::Failure;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType};
+use proxy_route::Choice;
+
+use crate::buffered::ENDED_UNSEEN;
+use crate::cause::{Cause, cause};
+use crate::chat;
+use crate::ctx::{Answer, Ctx};
+use crate::gateway::Gateway;
+use crate::handle::Patience;
+
+/// A failure of ours that the context holds; Pingora only needs to know that there is one.
+pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
+/// The attempt failed and there will be another.
+pub(crate) const AGAIN: ErrorType = ErrorType::Custom("Again");
+
+/// The context holds why; the proxy loop needs to know only that.
+pub(crate) fn refused(ctx: &mut Ctx, failure: Failure) -> Box<Error> {
+    ctx.failure = Some(failure);
+    Error::explain(REFUSED, "the request cannot be sent")
+}
+
+/// Has the proxy loop begin another attempt.
+pub(crate) fn again() -> Box<Error> {
+    let mut error = Error::explain(AGAIN, "the attempt failed").into_up();
+    error.set_retry(true);
+    error
+}
+
+impl Gateway {
+    /// Says the request in its provider's words and finds the way there. From here on the attempt
+    /// holds the place.
+    pub(crate) async fn set_out(
+        &self,
+        ctx: &mut Ctx,
+        choice: Choice,
+    ) -> Result<Box<HttpPeer>, Failure> {
+        let Ctx { snapshot, chat: Some(exchange), .. } = ctx else {
+            return Err(Failure::Internal);
+        };
+        let mut attempt = match chat::attempt(exchange, snapshot, &choice) {
+            Ok(attempt) => attempt,
+            Err(failure) => {
+                // Nothing was sent, but the failure is the place's: it is told.
+                exchange.attempt = chat::unsent(exchange, snapshot, choice);
+                return Err(failure);
+            }
+        };
+        attempt.reservation = Some(choice.reservation);
+        let upstream = Arc::clone(&attempt.upstream);
+        let account = attempt.account;
+        let timeouts = exchange.timeouts(&upstream.provider);
+        exchange.attempt = Some(attempt);
+        exchange.course.made += 1;
+        let address = match upstream.host_and_port() {
+            None => SocketAddr::from(([0, 0, 0, 0], 0)),
+            Some((host, port)) => {
+                let found =
+                    tokio::time::timeout(timeouts.connect, self.dns.resolve(host, port)).await;
+                let Ok(Ok(address)) = found else {
+                    let provider = upstream.provider.name.to_string();
+                    let reason = "its name was not found";
+                    return Err(Failure::UpstreamUnreachable { provider, reason });
+                };
+                address
+            }
+        };
+        let patience = Patience {
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            total: exchange.course.deadline,
+        };
+        exchange.handle.begin_attempt(patience);
+        Ok(Box::new(upstream.peer(account, address, &timeouts)))
+    }
+
+    /// An attempt failed before the client got anything of it: another one, or the end.
+    pub(crate) fn failed(&self, ctx: &mut Ctx, failure: Failure) -> Box<Error> {
+        if self.again(ctx, &failure) {
+            return again();
+        }
+        refused(ctx, failure)
+    }
+
+    /// Whether an error of the proxy loop is followed by another attempt.
+    pub(crate) fn decide(&self, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
+        if *error.etype() == AGAIN {
+            return error;
+        }
+        error.set_retry(false);
+        let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
+        let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
+        let failure = match ctx.failure.take() {
+            Some(failure) => failure,
+            None => match cause(&error, ctx.labels().provider, answered) {
+                Cause::Failure(failure) => failure,
+                Cause::Client => return error,
+            },
+        };
+        if *error.etype() == ENDED_UNSEEN || whole_is_out {
+            // The answer may be complete all the same: see `end_unseen`.
+            return error;
+        }
+        if self.again(ctx, &failure) {
+            error.set_retry(true);
+        } else {
+            ctx.failure = Some(failure);
+        }
+        error
+    }
+}
