@@ -17,7 +17,7 @@ use conf_name::{ModelName, ProviderName};
 pub use crate::raw::{AuthMode, Dialect, HttpVersion, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
-pub use listener::{Admin, Limits, Listener, StateDir};
+pub use listener::{Admin, Limits, Listener, ListenerTls, StateDir};
 pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
 pub use resilience::{Affinity, Heartbeat, Queue};
@@ -88,7 +88,14 @@ impl Plan {
     #[must_use]
     pub fn restart_needed(&self, old: &Self) -> Vec<&'static str> {
         [
-            ("listeners", self.listeners != old.listeners),
+            (
+                "listeners",
+                !self
+                    .listeners
+                    .iter()
+                    .map(Listener::fixed)
+                    .eq(old.listeners.iter().map(Listener::fixed)),
+            ),
             ("admin.address", self.admin != old.admin),
             ("state.directory", self.state != old.state),
         ]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use auth::AuthMode;
 pub(crate) use auth::{Auth, ClientKey};
-pub(crate) use listener::{Admin, Limits, Listener, State};
+pub(crate) use listener::{Admin, Limits, Listener, ListenerTls, State};
 pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};

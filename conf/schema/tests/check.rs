@@ -631,3 +631,14 @@ proptest! {
         prop_assert!(checked.plan.is_some() || !checked.problems.is_empty());
     }
 }
+
+#[test]
+fn a_listener_s_tls_needs_a_certificate_and_a_key() {
+    problems(
+        "listeners: [{address: 127.0.0.1:1, tls: {cert_file: /nowhere}}]\nproviders: [{name: m, dialect: mock}]",
+        &[
+            "1:41: listeners[0].tls.key_file: is missing",
+            "1:53: listeners[0].tls.cert_file: cannot be read: no such file",
+        ],
+    );
+}

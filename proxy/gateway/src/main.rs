@@ -5,6 +5,7 @@ mod listening;
 mod logging;
 mod serve;
 mod shutdown;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use conf_load::{LoadError, Loaded, Source, Watcher};
-use conf_schema::plan::Plan;
+use conf_schema::plan::{Listener, Plan};
+use pingora::listeners::tls::TlsSettings;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Server, ShutdownWatch};
@@ -25,7 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::Configuration;
 use crate::listening::{Listening, Socket};
 use crate::logging::{self, LogFormat, Logs};
-use crate::shutdown;
+use crate::{shutdown, tls};
 
 /// How often one request may be tried. Room for every account; the gateway decides.
 const MOST_TRIES: usize = 16;
@@ -62,17 +63,28 @@ fn prepare(arguments: &Configuration, logs: &Logs) -> Result<Server, NotStarted>
     let admin = bound(plan.admin.address, TcpListener::bind)?;
     let sockets = plan.listeners.iter().map(|listener| bound(listener.address, Socket::bind));
     let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
-    let addresses: Vec<SocketAddr> = plan.listeners.iter().map(|l| l.address).collect();
+    let listeners = plan.listeners.clone();
     let plan = Arc::new(ArcSwap::new(plan));
+    let mut doors = Vec::with_capacity(listeners.len());
+    for listener in &listeners {
+        let door = listener.tls.as_ref().map(|it| tls::settings(listener.address, it, &plan));
+        doors.push(door.transpose().map_err(|error| {
+            let address = listener.address;
+            tracing::error!(%address, %error, "the certificate or its key cannot be used");
+            NotStarted
+        })?);
+    }
     let watcher = source.map(|source| watch(source, &plan, &metrics)).transpose()?;
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf());
     server.bootstrap();
     shutdown::leave_early(&server, Arc::clone(&metrics), Arc::clone(&ready), logs.clone());
     let admin = AdminService { admin: Admin::new(Arc::clone(&metrics), ready), listener: admin };
-    assemble(&mut server, plan, watcher, metrics, admin, sockets);
-    for address in addresses {
-        tracing::info!("listening on http://{address}");
+    let doors = sockets.into_iter().zip(doors).collect();
+    assemble(&mut server, plan, watcher, metrics, admin, doors);
+    for Listener { address, tls } in listeners {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        tracing::info!("listening on {scheme}://{address}");
     }
     Ok(server)
 }
@@ -112,12 +124,18 @@ fn assemble(
     watcher: Option<Watcher>,
     metrics: Arc<Metrics>,
     admin: AdminService,
-    sockets: Vec<Socket>,
+    doors: Vec<(Socket, Option<TlsSettings>)>,
 ) {
     let gateway = Gateway::new(plan, metrics);
     let mut proxy = http_proxy_service_with_name(&server.configuration, gateway, "proxy");
-    for socket in &sockets {
-        proxy.add_listener(ListenerConfig::tcp(socket.name()).l4_buffer(CLIENT_BUFFERS));
+    let mut sockets = Vec::with_capacity(doors.len());
+    for (socket, tls) in doors {
+        let mut door = ListenerConfig::tcp(socket.name()).l4_buffer(CLIENT_BUFFERS);
+        if let Some(tls) = tls {
+            door = door.tls(tls);
+        }
+        proxy.add_listener(door);
+        sockets.push(socket);
     }
     server.add_service(Listening::new(proxy, sockets));
 

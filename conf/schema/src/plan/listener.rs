@@ -1,6 +1,9 @@
 //! Addresses, the state directory and the limits.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
+
+use conf_name::Secret;
 
 use super::Checker;
 use crate::{
@@ -10,13 +13,32 @@ use crate::{
 };
 
 /// An address on which clients are served.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Listener {
     /// Bound as it is; port 0 lets the system choose.
     pub address: SocketAddr,
+    /// Absent for plain HTTP.
+    pub tls: Option<ListenerTls>,
+}
+
+/// What a listener shows of itself, and wants to see of its clients. All in PEM form, in which
+/// there may still be a mistake.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// The listener's own first.
+    pub certificates: Arc<[u8]>,
+    /// Of the first certificate.
+    pub key: Secret,
+    /// Authorities of which every client needs a certificate.
+    pub client_ca: Option<Arc<[u8]>>,
 }
 
 impl Listener {
+    /// What a running process cannot change: all but the certificate and its key.
+    pub(super) fn fixed(&self) -> (SocketAddr, Option<Option<&[u8]>>) {
+        (self.address, self.tls.as_ref().map(|tls| tls.client_ca.as_deref()))
+    }
+
     /// Whether only this machine can connect.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -57,23 +79,50 @@ impl Checker<'_> {
         list: Field<Vec<Field<raw::Listener>>>,
     ) -> (Vec<Listener>, Vec<Place>) {
         let Some(list) = list.given() else {
-            return (vec![Listener { address: LISTENER }], vec![Place::default()]);
+            return (vec![Listener { address: LISTENER, tls: None }], vec![Place::default()]);
         };
         if list.value.is_empty() {
             self.problems.error(&list.at, "needs at least one listener");
         }
         let (mut listeners, mut places) = (Vec::<Listener>::new(), Vec::new());
         for entry in list.value.into_iter().filter_map(Field::given) {
+            let tls = self.listener_tls(entry.value.tls);
             let address = entry.value.address.required(&entry.at, "address", self.problems);
             if let Some(Placed { value: Address(address), at }) = address {
                 if listeners.iter().any(|other| collide(other.address, address)) {
                     self.problems.error(&at, "another listener has this address already");
                 }
-                listeners.push(Listener { address });
+                listeners.push(Listener { address, tls });
                 places.push(at);
             }
         }
         (listeners, places)
+    }
+
+    fn listener_tls(&self, section: Field<raw::ListenerTls>) -> Option<ListenerTls> {
+        let Placed { value: tls, at } = section.given()?;
+        let pem = |path: &Placed<String>, label: &str| {
+            let read = self.secrets.file(&path.value);
+            let read = read.map_err(|reason| format!("cannot be read: {reason}"));
+            let pem = self.problems.note(&path.at, read)?;
+            let text = String::from_utf8_lossy(&pem);
+            let found = text.lines().any(|it| it.starts_with("-----BEGIN") && it.contains(label));
+            if !found {
+                self.problems.error(&path.at, format!("has no {label} in PEM form"));
+            }
+            found.then_some(pem)
+        };
+        let certificates = tls.cert_file.required(&at, "cert_file", self.problems);
+        let key = tls.key_file.required(&at, "key_file", self.problems);
+        let client_ca = tls.client_ca_file.given().map(|path| pem(&path, "CERTIFICATE"));
+        let certificates = certificates.and_then(|path| pem(&path, "CERTIFICATE"));
+        let key = key.and_then(|path| pem(&path, "PRIVATE KEY"));
+        Some(ListenerTls {
+            certificates: certificates?.into(),
+            key: Secret::new(&*String::from_utf8_lossy(&key?)),
+            // Never none where one was asked for.
+            client_ca: client_ca.map(Option::unwrap_or_default).map(Into::into),
+        })
     }
 
     pub(super) fn admin(&self, section: Field<raw::Admin>, listeners: &[Listener]) -> Admin {

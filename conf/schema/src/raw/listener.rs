@@ -8,10 +8,27 @@ use crate::read::Field;
 
 /// One address on which clients are served. A change needs a restart.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with the key `address`")]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `address`")]
 pub(crate) struct Listener {
     /// IP address and port, such as `0.0.0.0:8080` or `"[::]:8080"`.
     pub(crate) address: Field<Address>,
+    /// Speak TLS, and over it HTTP/2 to clients that can. Default: plain HTTP/1.1.
+    #[serde(default)]
+    pub(crate) tls: Field<ListenerTls>,
+}
+
+/// How a listener shows who it is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with the keys `cert_file` and `key_file`")]
+pub(crate) struct ListenerTls {
+    /// The certificate and those between it and its root, in PEM form. Read again on SIGHUP.
+    pub(crate) cert_file: Field<String>,
+    /// Its private key, in PEM form. Read again on SIGHUP.
+    pub(crate) key_file: Field<String>,
+    /// Clients must show a certificate of one of these authorities, in PEM form. A change needs a
+    /// restart. Default: clients need none.
+    #[serde(default)]
+    pub(crate) client_ca_file: Field<String>,
 }
 
 /// `/metrics`, `/healthz` and `/readyz`, apart from what clients can reach.

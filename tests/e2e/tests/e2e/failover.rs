@@ -226,20 +226,26 @@ async fn a_session_stays_with_its_account() {
 
 #[tokio::test]
 async fn requests_beyond_a_limit_wait_for_room_and_then_are_told_when_to_come_back() {
-    let upstream =
-        MockUpstream::start(Script::always(openai::chat("Hej").slowly(Duration::from_millis(300))))
-            .await
-            .unwrap();
+    let gate = Gate::shut();
+    let reply = openai::chat("Hej").after(Step::Wait(gate.clone()));
+    let upstream = MockUpstream::start(Script::always(reply)).await.unwrap();
     let gateway = Gateway::start(&format!(
-        "providers: [{{name: up, dialect: openai, base_url: \"{}/v1\", accounts: [\
+        "queue: {{wait: 20s}}\n\
+         providers: [{{name: up, dialect: openai, base_url: \"{}/v1\", accounts: [\
          {{name: a, api_key: sk-a, limits: {{concurrent: 1, requests_per_minute: 3}}}}]}}]\n\
          models: [{{name: m, targets: [{{provider: up, model: x}}]}}]\n",
         upstream.url()
     ))
     .await;
-    let (one, two, three) = tokio::join!(gateway.ask("m"), gateway.ask("m"), gateway.ask("m"));
+    let two_wait = async {
+        gateway.until_metric("penstock_requests_waiting", &[], 2.0).await;
+        assert_eq!(upstream.counts().requests, 1, "no more at a time than the limit");
+        gate.open();
+    };
+    let asked = async { tokio::join!(gateway.ask("m"), gateway.ask("m"), gateway.ask("m")) };
+    let ((one, two, three), ()) = tokio::join!(asked, two_wait);
     assert_eq!([one, two, three].map(|it| it.status().as_u16()), [200; 3]);
-    assert!(gateway.metric("penstock_request_waits_total", &["result=\"placed\""]).await >= 2.0);
+    gateway.until_metric("penstock_requests_waiting", &[], 0.0).await;
     // The minute's requests are spent: that is known at once.
     let started = Instant::now();
     let answer = gateway.ask("m").await;

@@ -26,5 +26,6 @@ mod sdk;
 mod secrets;
 mod shutdown;
 mod streams;
+mod tls;
 mod tools;
 mod transport;
