@@ -137,6 +137,9 @@ pub enum Failure {
         /// The provider's name in the configuration.
         provider: String,
     },
+    /// The gateway has as much to do as it may.
+    #[error("the gateway has too much to do at the moment")]
+    Overloaded,
     /// The process is going down.
     #[error("the gateway is shutting down")]
     ShuttingDown,

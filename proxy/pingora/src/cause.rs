@@ -77,6 +77,7 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::AccountsDown { .. }
         | Failure::CredentialsRefused { .. }
         | Failure::RequestNotExpressible { .. }
+        | Failure::Overloaded
         | Failure::ShuttingDown
         | Failure::Internal => None,
     }

@@ -220,6 +220,7 @@ pub(crate) fn class(failure: &Failure) -> retry::Failure {
         | Failure::AccountsExhausted { .. }
         | Failure::AccountsDown { .. }
         | Failure::CredentialsRefused { .. }
+        | Failure::Overloaded
         | Failure::ShuttingDown
         | Failure::Internal => R::Request,
     }

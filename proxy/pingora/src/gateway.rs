@@ -141,6 +141,12 @@ impl ProxyHttp for Gateway {
             }
         }
         match *allowed {
+            // Before the body is read: what is turned away costs little. This one counts too.
+            Method::POST
+                if self.metrics.in_flight() > ctx.snapshot.plan.limits.in_flight_requests =>
+            {
+                self.refuse(session, ctx, Failure::Overloaded).await.map(|()| true)
+            }
             Method::POST => self.chat(session, ctx).await,
             _ => self.local(session, ctx, &path).await,
         }

@@ -66,6 +66,7 @@ pub(crate) fn failure_parts(
             header.insert_header(WWW_AUTHENTICATE, "Bearer")?;
         }
         Failure::UpstreamRefused { error, .. } => keep_retry_after(error.retry_after, &mut header)?,
+        Failure::Overloaded => keep_retry_after(Some(Duration::from_secs(1)), &mut header)?,
         Failure::AccountsExhausted { retry_after, .. }
         | Failure::AccountsDown { retry_after, .. } => keep_retry_after(*retry_after, &mut header)?,
         _ => {}

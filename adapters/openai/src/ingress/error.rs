@@ -84,6 +84,7 @@ impl<'a> Words<'a> {
             F::UpstreamBrokeOff { provider } => {
                 Self { provider: Some(provider), ..own(502, SERVER, "upstream_broke_off") }
             }
+            F::Overloaded => own(503, "overloaded_error", "overloaded"),
             F::ShuttingDown => own(503, SERVER, "shutting_down"),
             F::Internal => own(500, SERVER, "internal_error"),
         }
@@ -235,6 +236,7 @@ mod tests {
         check(&malformed, 502, SERVER, None, Some("upstream_malformed"));
         let broken = Failure::UpstreamBrokeOff { provider: provider() };
         check(&broken, 502, SERVER, None, Some("upstream_broke_off"));
+        check(&Failure::Overloaded, 503, "overloaded_error", None, Some("overloaded"));
         check(&Failure::ShuttingDown, 503, SERVER, None, Some("shutting_down"));
         let (model, retry_after) = (|| "m".to_owned(), Some(Duration::from_secs(3)));
         let exhausted = Failure::AccountsExhausted { model: model(), retry_after };

@@ -65,12 +65,15 @@ pub struct StateDir {
 pub struct Limits {
     /// Bytes in the largest request body.
     pub request_body_bytes: u64,
+    /// Requests at the same time; above zero.
+    pub in_flight_requests: i64,
 }
 
 const LISTENER: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
 const ADMIN: SocketAddr = SocketAddr::new(LOOPBACK, 8081);
 const LOOPBACK: core::net::IpAddr = core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
 const REQUEST_BODY_BYTES: u64 = 64 << 20;
+const IN_FLIGHT_REQUESTS: i64 = 10_000;
 
 impl Checker<'_> {
     /// The listeners, and where each address stands (nowhere for the default).
@@ -145,8 +148,17 @@ impl Checker<'_> {
     }
 
     pub(super) fn limits(&self, section: Field<raw::Limits>) -> Limits {
-        let bytes = section.value().unwrap_or_default().request_body_bytes.value();
-        Limits { request_body_bytes: bytes.map_or(REQUEST_BODY_BYTES, |size| size.0) }
+        let section = section.value().unwrap_or_default();
+        let bytes = section.request_body_bytes.value();
+        let in_flight = section.in_flight_requests.given().and_then(|Placed { value, at }| {
+            let fits = (value > 0).then_some(value);
+            self.problems
+                .note(&at, fits.ok_or_else(|| format!("must be at least 1, but is {value}")))
+        });
+        Limits {
+            request_body_bytes: bytes.map_or(REQUEST_BODY_BYTES, |size| size.0),
+            in_flight_requests: in_flight.unwrap_or(IN_FLIGHT_REQUESTS),
+        }
     }
 }
 

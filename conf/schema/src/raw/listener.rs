@@ -52,9 +52,13 @@ pub(crate) struct State {
 
 /// Bounds on what a client may send.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "a map with the key `request_body_bytes`")]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `request_body_bytes`")]
 pub(crate) struct Limits {
     /// The largest request body. Default: `64MiB`.
     #[serde(default)]
     pub(crate) request_body_bytes: Field<ByteSize>,
+    /// Requests at the same time; what comes beyond is told to come back. Default: `10000`.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub(crate) in_flight_requests: Field<i64>,
 }

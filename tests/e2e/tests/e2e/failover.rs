@@ -185,8 +185,7 @@ async fn one_account_s_limit_is_the_next_account_s_work() {
     let limited = upstream.requests();
     let limited = limited.iter().filter(|r| r.header("authorization") == Some("Bearer sk-a"));
     assert_eq!(limited.count(), 1, "an account that is resting is left alone");
-    let available = gateway.metric("penstock_account_requests_in_flight", &[]).await;
-    assert!(available == 0.0);
+    gateway.until_metric("penstock_account_requests_in_flight", &[], 0.0).await;
 }
 
 #[tokio::test]
