@@ -4,16 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::annotation::{Citation, TokenLogprob};
 use crate::dialect::Dialect;
 use crate::usage::Usage;
 
 /// Everything a client asked for, with each wish kept even where few providers can grant it.
+///
+/// Losses and errors name its members by their path in OpenAI's chat completions, such as
+/// `messages[2].content[0]` or `tools[1].function.strict`.
 #[derive(Clone, Debug, Default)]
 pub struct ChatRequest {
     /// The model as the client named it; the target's own name travels beside the request.
     pub model: String,
     /// The conversation so far, in order, system and developer messages where they stood.
     pub messages: Vec<Message>,
+    /// Where each message stands in the client's own request, such as `contents[2]`; empty where
+    /// that is `messages[i]` for all of them.
+    pub message_paths: Vec<String>,
     /// What the model may call.
     pub tools: Vec<Tool>,
     /// Whether and what the model must call.
@@ -28,6 +35,9 @@ pub struct ChatRequest {
     pub stop: Vec<String>,
     /// The form the text must take.
     pub output_format: OutputFormat,
+    /// What the answer is made of beside or instead of text: `text`, `audio`, `image`; empty
+    /// leaves it to the provider.
+    pub modalities: Vec<String>,
     /// How much to think, and how much of it to show.
     pub reasoning: Option<Reasoning>,
     /// How many answers to give; `None` means one.
@@ -40,6 +50,10 @@ pub struct ChatRequest {
     pub user: Option<String>,
     /// Groups requests that share a long prefix, for the provider's prompt cache.
     pub prompt_cache_key: Option<String>,
+    /// How long the provider should keep such a prefix: `in_memory` or `24h`.
+    pub prompt_cache_retention: Option<String>,
+    /// Caches the whole prefix up to its last block that can be, without a mark on any.
+    pub cache: Option<CacheBreakpoint>,
     /// The caller's own labels.
     pub metadata: BTreeMap<String, String>,
     /// Whether the provider should keep the answer for later retrieval.
@@ -166,17 +180,21 @@ pub enum Part {
 }
 
 /// A run of text.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Text {
     /// The words.
     pub text: String,
+    /// Where they come from.
+    pub citations: Vec<Citation>,
+    /// The provider's seal on it, to be sent back unchanged.
+    pub signature: Option<String>,
     /// Ends a prefix that the provider should cache.
     pub cache: Option<CacheBreakpoint>,
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self { text, cache: None }
+        Self { text, ..Self::default() }
     }
 }
 
@@ -217,6 +235,8 @@ pub enum MediaSource {
     Base64(String),
     /// With the provider, under this id.
     File(String),
+    /// Here, as plain text.
+    Text(String),
 }
 
 /// What the model thought, and the provider's seal on it.
@@ -228,6 +248,11 @@ pub struct Thought {
     pub signature: Option<String>,
     /// The thought itself, enciphered, to be sent back unchanged.
     pub redacted: Option<String>,
+    /// The dialect of the provider whose seal or cipher it is, where that is known: no other takes
+    /// it back.
+    pub origin: Option<Dialect>,
+    /// The provider's name for the thought, to be sent back with it.
+    pub id: Option<String>,
 }
 
 /// The model calls a tool.
@@ -361,6 +386,8 @@ pub struct Choice {
     pub parts: Vec<Part>,
     /// Why it ended.
     pub finish: Finish,
+    /// How likely each token of its text was, if that was asked for.
+    pub logprobs: Option<Vec<TokenLogprob>>,
 }
 
 /// Why an answer ended.
@@ -372,11 +399,13 @@ pub struct Finish {
     pub native: Option<String>,
     /// The stop sequence that was met.
     pub stop_sequence: Option<String>,
+    /// What the provider says about it, such as why it would not go on.
+    pub message: Option<String>,
 }
 
 impl From<FinishReason> for Finish {
     fn from(reason: FinishReason) -> Self {
-        Self { reason, native: None, stop_sequence: None }
+        Self { reason, native: None, stop_sequence: None, message: None }
     }
 }
 

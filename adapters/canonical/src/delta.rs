@@ -1,15 +1,18 @@
 //! One step of a streamed answer.
 
-use crate::chat::{Finish, Opaque, ToolKind};
+use crate::annotation::{Citation, TokenLogprob};
+use crate::chat::{Finish, Media, Opaque, ToolKind};
+use crate::dialect::Dialect;
 use crate::failure::UpstreamError;
-use crate::loss::DecodeError;
+use crate::loss::{DecodeError, Loss};
 use crate::usage::Usage;
 
 /// One step of a streamed answer.
 ///
 /// A decoder upholds this order, whatever its upstream does, so that an encoder need not check:
 ///
-/// 1. one [`Delta::Start`], before everything but [`Delta::Malformed`] and [`Delta::Failure`];
+/// 1. one [`Delta::Start`], before everything but [`Delta::Malformed`], [`Delta::Loss`] and
+///    [`Delta::Failure`];
 /// 2. for each part [`Delta::PartStart`], then its fragments, then [`Delta::PartEnd`]. Parts are
 ///    numbered 0, 1, 2 … over the whole stream, in the order they start. Parts of one choice do
 ///    not overlap, except that several tool calls may be open at once;
@@ -50,6 +53,20 @@ pub enum Delta {
         /// To be sent back unchanged.
         signature: String,
     },
+    /// Where some of the words of a text come from.
+    Citation {
+        /// The part they belong to.
+        part: u32,
+        /// From there.
+        citation: Citation,
+    },
+    /// How likely the next tokens of an answer's text were.
+    Logprobs {
+        /// The answer they belong to.
+        choice: u32,
+        /// One by one.
+        tokens: Vec<TokenLogprob>,
+    },
     /// A part is complete.
     PartEnd {
         /// Which one.
@@ -68,6 +85,8 @@ pub enum Delta {
     Failure(UpstreamError),
     /// An event that could not be read was left out; to be counted, not shown.
     Malformed(DecodeError),
+    /// Something that the canonical answer has no words for was left out; to be counted.
+    Loss(Loss),
 }
 
 /// The answer begins.
@@ -90,6 +109,10 @@ pub enum PartKind {
     Reasoning {
         /// An enciphered thought, complete from the start.
         redacted: Option<String>,
+        /// The dialect of the provider whose seal or cipher it bears.
+        origin: Option<Dialect>,
+        /// The provider's name for it.
+        id: Option<String>,
     },
     /// The model's words when it will not answer.
     Refusal,
@@ -102,6 +125,10 @@ pub enum PartKind {
         /// Whether the arguments are JSON.
         kind: ToolKind,
     },
+    /// A picture, whole.
+    Image(Media),
+    /// A sound, whole.
+    Audio(Media),
     /// Something only one dialect knows, whole.
     Opaque(Opaque),
 }

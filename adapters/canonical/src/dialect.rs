@@ -1,12 +1,14 @@
-//! What a dialect must be able to do, on either side.
+//! What a provider's dialect must be able to do, and what both sides of a stream are.
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue};
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::delta::Delta;
 use crate::failure::{Failure, UpstreamError};
+use crate::ingress::Framing;
 use crate::loss::{DecodeError, Translated};
 
 /// A wire format for conversations.
@@ -14,6 +16,8 @@ use crate::loss::{DecodeError, Translated};
 pub enum Dialect {
     /// OpenAI chat completions.
     OpenAi,
+    /// OpenAI Responses.
+    Responses,
     /// Anthropic Messages.
     Anthropic,
     /// Gemini `generateContent`.
@@ -24,6 +28,7 @@ impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OpenAi => "openai",
+            Self::Responses => "responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
         })
@@ -129,6 +134,22 @@ pub struct AnswerContext {
     pub created: u64,
     /// Whether a streaming client asked for the usage.
     pub include_usage: bool,
+    /// How the events of a stream are told apart.
+    pub framing: Framing,
+    /// How a broken stream tells of it, in dialects that leave a choice.
+    pub stream_errors: StreamErrors,
+    /// The request as the client wrote it, for dialects whose answers repeat some of it.
+    pub request: Bytes,
+}
+
+/// How the cause of a broken stream is told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum StreamErrors {
+    /// In a field that no SDK raises on: the stream looks like a normal end.
+    #[default]
+    Graceful,
+    /// So that official SDKs raise an exception.
+    Explicit,
 }
 
 /// A failure in the client's words.

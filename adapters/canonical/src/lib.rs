@@ -3,18 +3,22 @@
 //!
 //! Values only. Nothing here knows how any provider writes them, opens a socket or reads a clock.
 //!
-//! | module       | answers                                                            |
-//! |--------------|--------------------------------------------------------------------|
-//! | [`chat`]     | what did the client ask, what did the model answer?                |
-//! | [`delta`]    | what does one step of a streamed answer say?                       |
-//! | [`usage`]    | how many tokens of which kind?                                     |
-//! | [`failure`]  | why was there no answer?                                           |
-//! | [`loss`]     | what could a translation not carry over?                           |
-//! | [`dialect`]  | what must a provider's or a client's dialect be able to do?        |
+//! | module         | answers                                                              |
+//! |----------------|----------------------------------------------------------------------|
+//! | [`chat`]       | what did the client ask, what did the model answer?                  |
+//! | [`annotation`] | where do the words of an answer come from, and how likely were they? |
+//! | [`delta`]      | what does one step of a streamed answer say?                         |
+//! | [`usage`]      | how many tokens of which kind?                                       |
+//! | [`failure`]    | why was there no answer?                                             |
+//! | [`loss`]       | what could a translation not carry over?                             |
+//! | [`dialect`]    | what must a provider's dialect be able to do?                        |
+//! | [`ingress`]    | what must a client's dialect be able to do?                          |
 
+pub mod annotation;
 pub mod chat;
 pub mod delta;
 pub mod dialect;
 pub mod failure;
+pub mod ingress;
 pub mod loss;
 pub mod usage;

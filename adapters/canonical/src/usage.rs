@@ -21,16 +21,24 @@ pub struct Usage {
     pub cache_write_1h: Option<u64>,
     /// Those of the input that are sound.
     pub input_audio: Option<u64>,
+    /// Those of the input that are pictures.
+    pub input_image: Option<u64>,
+    /// Those of `cache_read` that are sound.
+    pub cache_read_audio: Option<u64>,
     /// Output tokens of every kind, reasoning included.
     pub output: Option<u64>,
     /// Those of the output that are reasoning.
     pub reasoning: Option<u64>,
     /// Those of the output that are sound.
     pub output_audio: Option<u64>,
+    /// Those of the output that are pictures.
+    pub output_image: Option<u64>,
     /// Those of the output that came from an accepted prediction.
     pub accepted_prediction: Option<u64>,
     /// Predicted tokens that were not used but are charged as output.
     pub rejected_prediction: Option<u64>,
+    /// Searches of the web by the provider, which are charged one by one.
+    pub web_searches: Option<u64>,
 }
 
 impl Usage {
@@ -55,11 +63,15 @@ impl Usage {
             cache_write_5m,
             cache_write_1h,
             input_audio,
+            input_image,
+            cache_read_audio,
             output,
             reasoning,
             output_audio,
+            output_image,
             accepted_prediction,
             rejected_prediction,
+            web_searches,
         } = newer;
         for (ours, theirs) in [
             (&mut self.input, input),
@@ -68,11 +80,15 @@ impl Usage {
             (&mut self.cache_write_5m, cache_write_5m),
             (&mut self.cache_write_1h, cache_write_1h),
             (&mut self.input_audio, input_audio),
+            (&mut self.input_image, input_image),
+            (&mut self.cache_read_audio, cache_read_audio),
             (&mut self.output, output),
             (&mut self.reasoning, reasoning),
             (&mut self.output_audio, output_audio),
+            (&mut self.output_image, output_image),
             (&mut self.accepted_prediction, accepted_prediction),
             (&mut self.rejected_prediction, rejected_prediction),
+            (&mut self.web_searches, web_searches),
         ] {
             *ours = theirs.or(*ours);
         }

@@ -63,7 +63,7 @@ fn choice(request: &ChatRequest, number: u64, index: u32, of: u32) -> Choice {
         (false, true) => Finish::from(FinishReason::ToolCalls),
         (false, false) => Finish { stop_sequence: stopped, ..Finish::from(FinishReason::Stop) },
     };
-    Choice { index, parts, finish }
+    Choice { index, parts, finish, logprobs: None }
 }
 
 fn thinks(request: &ChatRequest) -> bool {

@@ -33,7 +33,11 @@ fn kind(part: &Part) -> Option<PartKind> {
     Some(match part {
         Part::Text(_) => PartKind::Text,
         Part::Refusal(_) => PartKind::Refusal,
-        Part::Reasoning(thought) => PartKind::Reasoning { redacted: thought.redacted.clone() },
+        Part::Reasoning(thought) => PartKind::Reasoning {
+            redacted: thought.redacted.clone(),
+            origin: thought.origin,
+            id: thought.id.clone(),
+        },
         Part::ToolCall(call) => {
             PartKind::ToolCall { id: call.id.clone(), name: call.name.clone(), kind: call.kind }
         }

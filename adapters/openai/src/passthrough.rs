@@ -9,7 +9,7 @@ mod tap;
 
 use adapters_canonical::usage::Usage as Tokens;
 pub use request::rewrite_request;
-pub use tap::StreamTap;
+pub use tap::ChunkTap;
 
 use serde::Deserialize;
 

@@ -7,8 +7,5 @@
 pub(crate) mod answer;
 pub(crate) mod content;
 pub(crate) mod error;
-pub(crate) mod read;
 pub(crate) mod request;
-pub(crate) mod string;
 pub(crate) mod usage;
-pub(crate) mod write;

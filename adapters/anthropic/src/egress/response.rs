@@ -56,7 +56,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
         id,
         model: message.model.unwrap_or_default().into_owned(),
         created: None,
-        choices: vec![Choice { index: 0, parts, finish }],
+        choices: vec![Choice { index: 0, parts, finish, logprobs: None }],
         usage,
         service_tier: service_tier.flatten(),
     };
@@ -89,10 +89,12 @@ fn part(
         "thinking" => Part::Reasoning(Thought {
             text: block.thinking.unwrap_or_default().into_owned(),
             signature: block.signature.filter(|seal| !seal.is_empty()).map(Into::into),
-            redacted: None,
+            origin: Some(Dialect::Anthropic),
+            ..Thought::default()
         }),
         "redacted_thinking" => Part::Reasoning(Thought {
             redacted: Some(block.data.unwrap_or_default().into_owned()),
+            origin: Some(Dialect::Anthropic),
             ..Thought::default()
         }),
         _ => Part::ToolCall(ToolCall {
@@ -129,7 +131,7 @@ pub(super) fn finish(native: Option<&str>, stop_sequence: Option<String>, called
         None if called => FinishReason::ToolCalls,
         _ => FinishReason::Stop,
     };
-    Finish { reason, native: native.map(str::to_owned), stop_sequence }
+    Finish { reason, native: native.map(str::to_owned), stop_sequence, message: None }
 }
 
 fn finish_loss(native: Option<&str>) -> Option<Loss> {

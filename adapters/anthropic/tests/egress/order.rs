@@ -61,7 +61,11 @@ pub(crate) fn check(deltas: &[Delta], ended_well: bool) {
                 finished = true;
             }
             Delta::Failure(_) => assert_eq!(at + 1, deltas.len(), "something after a failure"),
-            Delta::Malformed(_) => {}
+            Delta::Citation { part, .. } => {
+                assert_eq!(open.get(part), Some(&Takes::Words), "a citation, at {at}");
+            }
+            Delta::Logprobs { .. } => begun("log probabilities"),
+            Delta::Malformed(_) | Delta::Loss(_) => {}
         }
     }
     let failed = matches!(deltas.last(), Some(Delta::Failure(_)));
@@ -77,6 +81,6 @@ fn takes(kind: &PartKind) -> Takes {
             assert!(!id.is_empty(), "a call without an id");
             Takes::Arguments
         }
-        PartKind::Opaque(_) => Takes::Nothing,
+        PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Takes::Nothing,
     }
 }

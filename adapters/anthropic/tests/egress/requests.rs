@@ -255,6 +255,7 @@ fn thoughts_go_back_as_they_came_and_others_are_dropped() {
             text: text.to_owned(),
             signature: signature.map(str::to_owned),
             redacted: redacted.map(str::to_owned),
+            ..Thought::default()
         })
     };
     let web = r#"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}"#;
@@ -330,7 +331,7 @@ fn content_that_cannot_be_sent_is_refused_by_its_path() {
 #[test]
 fn cache_breakpoints_stand_where_they_stood() {
     let cache = |ttl: Option<&str>| Some(CacheBreakpoint { ttl: ttl.map(str::to_owned) });
-    let cached = |words: &str, ttl| Part::Text(Text { text: words.to_owned(), cache: cache(ttl) });
+    let cached = |words: &str, ttl| Part::Text(Text { cache: cache(ttl), ..Text::from(words) });
     let answer = ToolResult {
         call_id: "toolu_1".to_owned(),
         parts: vec![text("42")],

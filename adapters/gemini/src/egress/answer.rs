@@ -199,7 +199,11 @@ impl Choice {
         }
         self.close(out);
         if thought {
-            let part = self.begin(PartKind::Reasoning { redacted: None }, parts, out);
+            let part = self.begin(
+                PartKind::Reasoning { redacted: None, origin: Some(Dialect::Gemini), id: None },
+                parts,
+                out,
+            );
             self.open = Open::Thought(part);
             part
         } else {

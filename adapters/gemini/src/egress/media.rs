@@ -61,6 +61,7 @@ pub(super) fn part<'a>(
             remote(Cow::Owned(format!("{FILES}{id}")), mime_type, kind, path, losses)
         }
         MediaSource::File(id) => remote(Cow::Borrowed(id), mime_type, kind, path, losses),
+        MediaSource::Text(text) => Ok(KnownPart { text: Some(text), ..KnownPart::default() }),
     }
 }
 
@@ -99,7 +100,7 @@ fn mime_type(media: &Media) -> Option<Cow<'_, str>> {
     }
     let from_url = match &media.source {
         MediaSource::Url(url) => url_path(url).and_then(by_extension),
-        MediaSource::Base64(_) | MediaSource::File(_) => None,
+        MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Text(_) => None,
     };
     from_url.or_else(|| by_extension(media.name.as_deref()?)).map(Cow::Borrowed)
 }

@@ -59,7 +59,12 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         let reason = reason.ok_or_else(|| {
             DecodeError::shape("candidates", "an answer, or in `promptFeedback` why there is none")
         })?;
-        value.choices.push(Choice { index: 0, parts: Vec::new(), finish: blocked(&reason) });
+        value.choices.push(Choice {
+            index: 0,
+            parts: Vec::new(),
+            finish: blocked(&reason),
+            logprobs: None,
+        });
     }
     Ok(Translated { value, losses })
 }
@@ -137,7 +142,7 @@ fn choice(place: usize, candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
     let native = candidate.finish_reason.filter(|reason| is_final(reason));
     let mut finish = finish(native.as_deref().unwrap_or_default(), calls > 0);
     finish.native = native.map(Str::into_owned);
-    Choice { index, parts, finish }
+    Choice { index, parts, finish, logprobs: None }
 }
 
 fn read_part(
@@ -168,7 +173,12 @@ fn read_part(
     let signature = part.thought_signature.map(Str::into_owned);
     if part.thought {
         if !text.is_empty() || signature.is_some() {
-            out.push(Part::Reasoning(Thought { text, signature, redacted: None }));
+            out.push(Part::Reasoning(Thought {
+                text,
+                signature,
+                origin: Some(Dialect::Gemini),
+                ..Thought::default()
+            }));
         }
         return;
     }
@@ -176,7 +186,11 @@ fn read_part(
         out.push(Part::Text(Text::from(text)));
     }
     if signature.is_some() {
-        out.push(Part::Reasoning(Thought { signature, ..Thought::default() }));
+        out.push(Part::Reasoning(Thought {
+            signature,
+            origin: Some(Dialect::Gemini),
+            ..Thought::default()
+        }));
     }
 }
 

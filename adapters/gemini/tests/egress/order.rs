@@ -33,7 +33,7 @@ impl Order {
     fn see(&mut self, delta: &Delta) {
         assert!(!self.failed, "{delta:?} after the failure");
         match delta {
-            Delta::Malformed(_) => return,
+            Delta::Malformed(_) | Delta::Loss(_) => return,
             Delta::Failure(_) => {
                 self.failed = true;
                 return;
@@ -115,8 +115,17 @@ pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
                     .map(|part| part.1.clone())
                     .collect(),
                 finish: finish.clone(),
+                logprobs: None,
             }),
-            Delta::PartEnd { .. } | Delta::Malformed(_) | Delta::Failure(_) => {}
+            Delta::Citation { part, citation } => match &mut parts[*part as usize].1 {
+                Part::Text(text) => text.citations.push(citation.clone()),
+                other => panic!("a citation in {other:?}"),
+            },
+            Delta::PartEnd { .. }
+            | Delta::Logprobs { .. }
+            | Delta::Malformed(_)
+            | Delta::Loss(_)
+            | Delta::Failure(_) => {}
         }
     }
     whole
@@ -125,9 +134,14 @@ pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
 fn empty(kind: &PartKind) -> Part {
     match kind {
         PartKind::Text => Part::Text(Text::default()),
-        PartKind::Reasoning { redacted } => {
-            Part::Reasoning(Thought { redacted: redacted.clone(), ..Thought::default() })
-        }
+        PartKind::Reasoning { redacted, origin, id } => Part::Reasoning(Thought {
+            redacted: redacted.clone(),
+            origin: *origin,
+            id: id.clone(),
+            ..Thought::default()
+        }),
+        PartKind::Image(media) => Part::Image(media.clone()),
+        PartKind::Audio(media) => Part::Audio(media.clone()),
         PartKind::Refusal => Part::Refusal(String::new()),
         PartKind::ToolCall { id, name, kind } => Part::ToolCall(ToolCall {
             id: id.clone(),

@@ -6,7 +6,7 @@ use adapters_canonical::failure::{ErrorKind, UpstreamError};
 use http::HeaderMap;
 
 use crate::wire::error::{Answer, Object, Said};
-use crate::wire::string::Label;
+use adapters_json::string::Label;
 
 /// Reads an answer whose status is not a success.
 ///

@@ -11,7 +11,7 @@ use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::wire::write;
+use adapters_json::write;
 
 mod message;
 

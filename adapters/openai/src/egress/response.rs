@@ -10,8 +10,8 @@ use adapters_canonical::usage::Usage as Tokens;
 use crate::ingress::located;
 use crate::wire::answer::{self as wire, Answer, Message, seconds};
 use crate::wire::content::{Content, FunctionCall, Part as WirePart, ToolCall as WireCall};
-use crate::wire::read;
-use crate::wire::string::Str;
+use adapters_json::read;
+use adapters_json::string::Str;
 
 /// Reads a `chat.completion`.
 ///
@@ -66,7 +66,7 @@ fn read_choice(choice: wire::Choice<'_>, at: u32, id: &str, losses: &mut Vec<Los
         read_message(message, (index, id), &mut parts);
     }
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    Choice { index, parts, finish: finish(choice.finish_reason.as_ref(), calls) }
+    Choice { index, parts, finish: finish(choice.finish_reason.as_ref(), calls), logprobs: None }
 }
 
 fn read_message(message: Message<'_>, (choice, id): (u32, &str), parts: &mut Vec<Part>) {
@@ -121,7 +121,11 @@ fn content_part(part: WirePart<'_>, parts: &mut Vec<Part>) {
     match (part.text, part.thinking) {
         (_, Some(thinking)) => {
             let signature = part.signature;
-            parts.push(Part::Reasoning(Thought { text: thinking.0, signature, redacted: None }));
+            parts.push(Part::Reasoning(Thought {
+                text: thinking.0,
+                signature,
+                ..Thought::default()
+            }));
         }
         (Some(text), None) => push_text(text, parts),
         (None, None) => parts.extend(part.refusal.map(Part::Refusal)),
@@ -136,7 +140,8 @@ fn thoughts(
     let before = parts.len();
     for detail in details.into_iter().flatten() {
         let text = detail.text.or(detail.summary).unwrap_or_default();
-        let thought = Thought { text, signature: detail.signature, redacted: detail.data };
+        let (signature, redacted) = (detail.signature, detail.data);
+        let thought = Thought { text, signature, redacted, ..Thought::default() };
         if thought != Thought::default() {
             parts.push(Part::Reasoning(thought));
         }
@@ -191,5 +196,6 @@ pub(super) fn finish(word: Option<&Str<'_>>, has_calls: bool) -> Finish {
         reason: if calls { FinishReason::ToolCalls } else { reason },
         native: (!known || calls).then(|| word.to_owned()),
         stop_sequence: None,
+        message: None,
     }
 }

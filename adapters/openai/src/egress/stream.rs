@@ -8,7 +8,7 @@ use adapters_sse::{Decoder, Frame};
 use super::error::{in_chunk, stream_error};
 use super::response::finish;
 use crate::wire::answer::{Answer, Choice, seconds};
-use crate::wire::read;
+use adapters_json::read;
 use choice::ChoiceState;
 
 mod choice;

@@ -1,12 +1,13 @@
 //! One `chat.completion.chunk` after another, written by hand: the head is the same in each.
 
 use adapters_canonical::chat::FinishReason;
+use adapters_canonical::dialect::StreamErrors;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage as Tokens;
 
 use super::error::Words;
 use crate::wire::usage::Usage;
-use crate::wire::write;
+use adapters_json::write;
 
 /// Writes the chunks of one stream.
 #[derive(Debug)]
@@ -15,16 +16,6 @@ pub(crate) struct Chunks {
     head: Vec<u8>,
     /// From `]` on.
     tail: &'static [u8],
-}
-
-/// How the cause of a broken stream is told.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum StreamErrors {
-    /// In a field `gateway_error` that no SDK raises on: the stream looks like a normal end.
-    #[default]
-    Graceful,
-    /// In a top-level `error` as well: official SDKs raise an exception.
-    Explicit,
 }
 
 impl Chunks {
@@ -56,7 +47,9 @@ impl Chunks {
         out.extend_from_slice(self.tail);
     }
 
-    /// Writes the chunk that ends a choice because the stream broke off.
+    /// Writes the chunk that ends a choice because the stream broke off. The cause stands in
+    /// `gateway_error`, on which no SDK raises, and on demand in a top-level `error`, on which
+    /// official SDKs do.
     pub(crate) fn broken(
         &self,
         out: &mut Vec<u8>,

@@ -4,84 +4,41 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use adapters_canonical::ingress::{Envelope, Framing};
 use adapters_canonical::loss::DecodeError;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::read;
-use crate::wire::string::Str;
+use adapters_json::read;
+use adapters_json::string::Str;
 
-/// What the gateway must know of a request before it knows which dialect answers it. Holding one
-/// proves that the body is a JSON object and names exactly one model.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Envelope<'a> {
-    /// The model as the client named it; not empty.
-    pub model: Cow<'a, str>,
-    /// Where its JSON string stands in the body, quotes included.
-    pub model_span: Range<usize>,
-    /// Whether the answer is to be streamed.
-    pub stream: bool,
-    /// Whether a streamed answer is to end with the usage.
-    pub include_usage: bool,
-    /// Where the value of `stream_options` stands in the body, be it an object or `null`.
-    pub stream_options: Option<Range<usize>>,
-    /// `user`.
-    pub user: Option<Cow<'a, str>>,
-    /// `prompt_cache_key`.
-    pub prompt_cache_key: Option<Cow<'a, str>>,
-    /// `safety_identifier`.
-    pub safety_identifier: Option<Cow<'a, str>>,
-    /// `max_completion_tokens`, else `max_tokens`, if it is a number.
-    pub max_tokens: Option<u64>,
-}
-
-impl<'a> Envelope<'a> {
-    /// Reads the whole body once: its syntax is checked throughout, its shape only where it is
-    /// used here. None of the members read may be there twice, lest the provider obey the other
-    /// one.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
-    pub fn read(body: &'a [u8]) -> Result<Self, DecodeError> {
-        let json = read::text(body)?;
-        let members: Members<'a> = parse(json)?;
-        if let Some(twice) = members.twice {
-            return Err(DecodeError::shape(twice, "is there twice"));
-        }
-        let model = members.model.ok_or_else(|| DecodeError::shape("model", "is missing"))?;
-        let options = members.stream_options;
-        Ok(Self {
-            model: model_name(model)?,
-            model_span: span(json, model, "model")?,
-            stream: flag(members.stream, "stream")?,
-            include_usage: options.map_or(Ok(false), include_usage)?,
-            stream_options: options
-                .map(|options| span(json, options, "stream_options"))
-                .transpose()?,
-            user: string(members.user, "user")?,
-            prompt_cache_key: string(members.prompt_cache_key, "prompt_cache_key")?,
-            safety_identifier: string(members.safety_identifier, "safety_identifier")?,
-            max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
-        })
+/// Reads the whole body once: its syntax is checked throughout, its shape only where it is used
+/// here. None of the members read may be there twice, lest the provider obey the other one.
+///
+/// # Errors
+///
+/// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
+pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    let json = read::text(body)?;
+    let members: Members<'_> = parse(json)?;
+    if let Some(twice) = members.twice {
+        return Err(DecodeError::shape(twice, "is there twice"));
     }
-
-    /// The same, free of the body's lifetime.
-    #[must_use]
-    pub fn into_owned(self) -> Envelope<'static> {
-        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
-        Envelope {
-            model: own(self.model),
-            model_span: self.model_span,
-            stream: self.stream,
-            include_usage: self.include_usage,
-            stream_options: self.stream_options,
-            user: self.user.map(own),
-            prompt_cache_key: self.prompt_cache_key.map(own),
-            safety_identifier: self.safety_identifier.map(own),
-            max_tokens: self.max_tokens,
-        }
-    }
+    let model = members.model.ok_or_else(|| DecodeError::shape("model", "is missing"))?;
+    let options = members.stream_options;
+    Ok(Envelope {
+        model: model_name(model)?,
+        model_span: Some(span(json, model, "model")?),
+        stream: flag(members.stream, "stream")?,
+        framing: Framing::Events,
+        include_usage: options.map_or(Ok(false), include_usage)?,
+        stream_options: options.map(|options| span(json, options, "stream_options")).transpose()?,
+        user: string(members.user, "user")?,
+        prompt_cache_key: string(members.prompt_cache_key, "prompt_cache_key")?,
+        safety_identifier: string(members.safety_identifier, "safety_identifier")?,
+        previous: None,
+        max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
+    })
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
@@ -247,9 +204,9 @@ mod tests {
     fn the_facts_are_found_wherever_they_stand() {
         let body = br#"{"messages":[{"model":"x"}], "stream" :true,"model" : "a/b", "user":"u",
             "stream_options":{"include_usage":true}}"#;
-        let envelope = Envelope::read(body).unwrap();
+        let envelope = read_envelope(body).unwrap();
         assert_eq!(envelope.model, "a/b");
-        assert_eq!(&body[envelope.model_span.clone()], br#""a/b""#);
+        assert_eq!(&body[envelope.model_span.clone().unwrap()], br#""a/b""#);
         assert_eq!((envelope.stream, envelope.include_usage), (true, true));
         assert_eq!(&body[envelope.stream_options.clone().unwrap()], br#"{"include_usage":true}"#);
         assert_eq!(envelope.user.as_deref(), Some("u"));
@@ -258,13 +215,13 @@ mod tests {
     #[test]
     fn escapes_are_undone_and_the_span_still_covers_the_raw_string() {
         let body = br#"{"model":"gpt\u002d4"}"#;
-        let envelope = Envelope::read(body).unwrap();
-        assert_eq!((&*envelope.model, envelope.model_span), ("gpt-4", 9..21));
+        let envelope = read_envelope(body).unwrap();
+        assert_eq!((&*envelope.model, envelope.model_span), ("gpt-4", Some(9..21)));
     }
 
     #[track_caller]
     fn refused(body: &[u8], path: &str, reason: &str) {
-        assert_eq!(Envelope::read(body), Err(DecodeError::shape(path, reason)));
+        assert_eq!(read_envelope(body), Err(DecodeError::shape(path, reason)));
     }
 
     #[test]
@@ -301,14 +258,14 @@ mod tests {
     #[test]
     fn null_is_as_good_as_absent() {
         let envelope =
-            Envelope::read(br#"{"model":"a","stream":null,"stream_options":null,"user":null}"#)
+            read_envelope(br#"{"model":"a","stream":null,"stream_options":null,"user":null}"#)
                 .unwrap();
         assert_eq!((envelope.stream, envelope.include_usage, envelope.user), (false, false, None));
     }
 
     #[track_caller]
     fn broken(body: &[u8], line: usize, column: usize) {
-        match Envelope::read(body) {
+        match read_envelope(body) {
             Err(DecodeError::Syntax { line: l, column: c, .. }) => {
                 assert_eq!((l, c), (line, column));
             }
@@ -330,6 +287,6 @@ mod tests {
     fn deep_nesting_is_no_danger() {
         let deep = "[".repeat(200_000) + &"]".repeat(200_000);
         let body = format!(r#"{{"messages":{deep},"model":"a"}}"#);
-        assert_eq!(Envelope::read(body.as_bytes()).unwrap().model, "a");
+        assert_eq!(read_envelope(body.as_bytes()).unwrap().model, "a");
     }
 }

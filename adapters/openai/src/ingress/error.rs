@@ -7,7 +7,7 @@ use adapters_canonical::failure::{ErrorKind, Failure, UpstreamError};
 use adapters_canonical::loss::DecodeError;
 
 use crate::wire::error::{Envelope, Written};
-use crate::wire::write;
+use adapters_json::write;
 
 /// Status and body for a client that speaks OpenAI.
 ///

@@ -11,7 +11,7 @@ use super::request::{expected, missing};
 use crate::wire::content::{CacheControl, Content};
 use crate::wire::content::{FunctionCall, ReasoningDetail, ToolCall as WireCall};
 use crate::wire::request as wire;
-use crate::wire::string::Object;
+use adapters_json::string::Object;
 pub(crate) use part::located;
 use part::{Reader, Unread};
 
@@ -170,7 +170,7 @@ impl Turns<'_> {
                 "reasoning.text" => thoughts.push(Thought {
                     text: detail.text.unwrap_or_default(),
                     signature: detail.signature.filter(|seal| !seal.is_empty()),
-                    redacted: None,
+                    ..Thought::default()
                 }),
                 "reasoning.encrypted" => {
                     let redacted = detail.data;

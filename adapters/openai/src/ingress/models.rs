@@ -1,47 +1,36 @@
 //! The list of models.
 
+use adapters_canonical::ingress::ModelEntry;
 use serde::Serialize;
 
-use crate::wire::write;
-
-/// A model a client may name.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Model<'a> {
-    /// The name to put in `model`.
-    pub id: &'a str,
-    /// Since when, in seconds since 1970.
-    pub created: u64,
-    /// Who serves it.
-    pub owned_by: &'a str,
-}
+use adapters_json::write;
 
 #[derive(Serialize)]
-struct Tagged<'a> {
+struct Model<'a> {
+    id: &'a str,
     object: &'static str,
-    #[serde(flatten)]
-    model: &'a Model<'a>,
+    created: u64,
+    owned_by: &'a str,
 }
 
 #[derive(Serialize)]
 struct List<'a> {
     object: &'static str,
-    data: Vec<Tagged<'a>>,
+    data: Vec<Model<'a>>,
 }
 
 /// The body that answers `GET /v1/models/{id}`.
-#[must_use]
-pub fn encode_model(model: &Model<'_>) -> Vec<u8> {
-    write::body(&tagged(model))
+pub(super) fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
+    write::body(&wire(model))
 }
 
 /// The body that answers `GET /v1/models`.
-#[must_use]
-pub fn encode_models(models: &[Model<'_>]) -> Vec<u8> {
-    write::body(&List { object: "list", data: models.iter().map(tagged).collect() })
+pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
+    write::body(&List { object: "list", data: models.iter().map(wire).collect() })
 }
 
-fn tagged<'a>(model: &'a Model<'a>) -> Tagged<'a> {
-    Tagged { object: "model", model }
+fn wire<'a>(&ModelEntry { id, created, owned_by }: &ModelEntry<'a>) -> Model<'a> {
+    Model { id, object: "model", created, owned_by }
 }
 
 #[cfg(test)]
@@ -52,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_list_holds_what_a_single_answer_shows() {
-        let model = Model { id: "team/fast", created: 7, owned_by: "acme" };
+        let model = ModelEntry { id: "team/fast", created: 7, owned_by: "acme" };
         let one: Value = serde_json::from_slice(&encode_model(&model)).unwrap();
         let expected =
             json!({"id": "team/fast", "object": "model", "created": 7, "owned_by": "acme"});

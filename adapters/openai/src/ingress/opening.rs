@@ -2,33 +2,20 @@
 
 use std::fmt;
 
+use adapters_canonical::ingress::Opening;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::string::Str;
+use adapters_json::string::Str;
 
-/// The beginning of a conversation, as JSON: what a hash can tell conversations apart by.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Opening<'a> {
-    /// The content of the first system or developer message.
-    pub system: Option<&'a str>,
-    /// `tools`.
-    pub tools: Option<&'a str>,
-    /// The content of the first message of the user.
-    pub first_user_message: Option<&'a str>,
-}
-
-impl<'a> Opening<'a> {
-    /// Reads a body that is a request. What has another shape counts as absent.
-    #[must_use]
-    pub fn read(body: &'a [u8]) -> Self {
-        let Ok(Members { tools, messages }) = serde_json::from_slice(body) else {
-            return Self::default();
-        };
-        let Messages { system, user } = messages.unwrap_or_default();
-        let text = |raw: Option<&'a RawValue>| raw.map(RawValue::get);
-        Self { system: text(system), tools: text(tools), first_user_message: text(user) }
-    }
+/// Reads a body that is a request. What has another shape counts as absent.
+pub(super) fn read(body: &[u8]) -> Opening<'_> {
+    let Ok(Members { tools, messages }) = serde_json::from_slice(body) else {
+        return Opening::default();
+    };
+    let Messages { system, user } = messages.unwrap_or_default();
+    let [system, tools, first_user_message] = [system, tools, user].map(|it| it.map(RawValue::get));
+    Opening { system, tools, first_user_message }
 }
 
 struct Members<'a> {
@@ -145,8 +132,8 @@ mod tests {
         let long = br#"{"tools":[{"a":1}],"messages":[
             {"role":"system","content":"Be brief"},{"content":"Hello","role":"user"},
             {"role":"assistant","content":"Hi"},{"role":"user","content":"More"}],"model":"m"}"#;
-        let opening = Opening::read(short);
-        assert_eq!(opening, Opening::read(long));
+        let opening = read(short);
+        assert_eq!(opening, read(long));
         assert_eq!(opening.system, Some("\"Be brief\""));
         assert_eq!(opening.tools, Some("[{\"a\":1}]"));
         assert_eq!(opening.first_user_message, Some("\"Hello\""));
@@ -155,7 +142,7 @@ mod tests {
     #[test]
     fn what_has_another_shape_counts_as_absent() {
         for body in ["", "[]", r#"{"messages":7}"#, r#"{"messages":["x"]}"#, r#"{"model":"m"}"#] {
-            assert_eq!(Opening::read(body.as_bytes()), Opening::default(), "{body}");
+            assert_eq!(read(body.as_bytes()), Opening::default(), "{body}");
         }
     }
 }

@@ -8,8 +8,8 @@ use adapters_canonical::chat::{
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 
 use super::{message, tool};
-use crate::wire::read;
 use crate::wire::request::{Request, ResponseFormat};
+use adapters_json::read;
 
 const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -33,6 +33,7 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeErro
     let value = ChatRequest {
         model: model(wire.model.take())?,
         messages: message::messages(messages, body, &mut losses)?,
+        message_paths: Vec::new(),
         tools,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls,
@@ -40,12 +41,15 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeErro
         sampling: sampling(&mut wire),
         stop: wire.stop.take().map_or_else(Vec::new, |stop| stop.0),
         output_format: output_format(wire.response_format.take())?,
+        modalities: Vec::new(),
         reasoning: reasoning(&mut wire)?,
         choices: choices(wire.n)?,
         service_tier: wire.service_tier.take(),
         verbosity: one_of(wire.verbosity.take(), "verbosity", &["low", "medium", "high"])?,
         user: user(&mut wire, &mut losses),
         prompt_cache_key: wire.prompt_cache_key.take(),
+        prompt_cache_retention: None,
+        cache: None,
         metadata: wire.metadata.take().unwrap_or_default(),
         store: wire.store,
         stream: stream(&wire),

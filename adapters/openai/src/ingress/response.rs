@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::chunk::finish_word;
 use crate::wire::usage::Usage;
-use crate::wire::write;
+use adapters_json::write;
 
 /// Writes a `chat.completion` object.
 ///
@@ -248,7 +248,7 @@ fn image(media: &Media) -> Option<Image> {
         MediaSource::Base64(data) => {
             format!("data:{};base64,{data}", media.mime_type.as_deref().unwrap_or("image/png"))
         }
-        MediaSource::File(_) => return None,
+        MediaSource::File(_) | MediaSource::Text(_) => return None,
     };
     Some(Image { kind: "image_url", image_url: Address { url } })
 }
@@ -258,6 +258,6 @@ fn sound(media: &Media) -> Option<Audio<'_>> {
         MediaSource::Base64(data) => {
             Some(Audio { id: "audio_0", data, transcript: "", expires_at: 0 })
         }
-        MediaSource::Url(_) | MediaSource::File(_) => None,
+        MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => None,
     }
 }

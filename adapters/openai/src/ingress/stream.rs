@@ -6,9 +6,9 @@ use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
 
-use super::chunk::{Chunks, StreamErrors, done};
+use super::chunk::{Chunks, done};
 use super::response::{Detail, completion_id};
-use crate::wire::write;
+use adapters_json::write;
 
 /// Writes `chat.completion.chunk` events.
 ///
@@ -23,7 +23,6 @@ use crate::wire::write;
 #[derive(Debug)]
 pub struct ChatStreamEncoder {
     context: AnswerContext,
-    errors: StreamErrors,
     chunks: Option<Chunks>,
     choices: Vec<Choice>,
     /// The parts that have not ended, oldest first.
@@ -73,10 +72,9 @@ struct Thinking {
 impl ChatStreamEncoder {
     /// An encoder for one answer.
     #[must_use]
-    pub fn new(context: AnswerContext, errors: StreamErrors) -> Self {
+    pub fn new(context: AnswerContext) -> Self {
         Self {
             context,
-            errors,
             chunks: None,
             choices: Vec::new(),
             open: Vec::new(),
@@ -125,8 +123,8 @@ impl ChatStreamEncoder {
         let kind = match kind {
             PartKind::Text => Kind::Text,
             PartKind::Refusal => Kind::Refusal,
-            PartKind::Opaque(_) => Kind::Hidden,
-            PartKind::Reasoning { redacted } => {
+            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Kind::Hidden,
+            PartKind::Reasoning { redacted, .. } => {
                 let index = next(&mut self.choice(choice).thoughts);
                 if let Some(data) = redacted {
                     self.detail(out, choice, &Detail::Encrypted { index, data });
@@ -271,7 +269,11 @@ impl StreamEncoder for ChatStreamEncoder {
             Delta::Finish { choice, finish: Finish { reason, .. } } => {
                 self.finish_choice(out, *choice, *reason);
             }
-            Delta::Failure(_) | Delta::Malformed(_) => {}
+            Delta::Citation { .. }
+            | Delta::Logprobs { .. }
+            | Delta::Failure(_)
+            | Delta::Malformed(_)
+            | Delta::Loss(_) => {}
         }
     }
 
@@ -290,7 +292,8 @@ impl StreamEncoder for ChatStreamEncoder {
             return;
         }
         for choice in self.unfinished() {
-            let (errors, request_id) = (self.errors, self.context.request_id.clone());
+            let (errors, request_id) =
+                (self.context.stream_errors, self.context.request_id.clone());
             self.chunks().broken(out, choice, (failure, &request_id), errors);
         }
         self.end(out);

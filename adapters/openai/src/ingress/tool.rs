@@ -6,8 +6,8 @@ use adapters_canonical::loss::DecodeError;
 use serde_json::value::RawValue;
 
 use super::request::{expected, missing};
-use crate::wire::read;
 use crate::wire::request as wire;
+use adapters_json::read;
 
 /// `tools`, then the legacy `functions`.
 pub(super) fn tools(

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::read;
-use crate::wire::string::Str;
+use adapters_json::read;
+use adapters_json::string::Str;
 
 /// What a chunk says. Reading one also proves that it is a JSON object.
 #[derive(Default)]

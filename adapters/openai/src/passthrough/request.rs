@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use crate::ingress::{Envelope, Options};
-use crate::wire::{read, write};
+use adapters_canonical::ingress::Envelope;
+
+use crate::ingress::Options;
+use adapters_json::{edit, read, write};
 
 /// Writes `body` again with `upstream_model` in place of the model's name and, if
 /// `inject_usage`, with a wish for the usage in a stream whose client did not utter it. Every
@@ -16,23 +18,23 @@ pub fn rewrite_request(
     inject_usage: bool,
 ) -> Vec<u8> {
     let mut edits: Vec<(Range<usize>, Vec<u8>)> = Vec::with_capacity(2);
-    if envelope.model != upstream_model {
+    if let Some(span) = envelope.model_span.clone().filter(|_| envelope.model != upstream_model) {
         let mut name = Vec::with_capacity(upstream_model.len() + 2);
         write::json(&mut name, upstream_model);
-        edits.push((envelope.model_span.clone(), name));
+        edits.push((span, name));
     }
     if inject_usage && envelope.stream && !envelope.include_usage {
         edits.extend(usage_wish(body, envelope));
     }
     edits.sort_by_key(|(range, _)| range.start);
-    splice(body, &edits)
+    edit::splice(body, &edits)
 }
 
 /// The edit that asks for the usage.
 fn usage_wish(body: &[u8], envelope: &Envelope<'_>) -> Option<(Range<usize>, Vec<u8>)> {
     let Some(span) = envelope.stream_options.clone() else {
         // Behind the model, since a member is there for certain: no comma to think about.
-        let at = envelope.model_span.end;
+        let at = envelope.model_span.as_ref()?.end;
         return Some((at..at, br#","stream_options":{"include_usage":true}"#.to_vec()));
     };
     let json = std::str::from_utf8(body.get(span.clone())?).ok()?;
@@ -50,31 +52,17 @@ fn usage_wish(body: &[u8], envelope: &Envelope<'_>) -> Option<(Range<usize>, Vec
     Some((inside..inside, format!(r#""include_usage":true{comma}"#).into_bytes()))
 }
 
-/// Replaces ranges that are in order and do not overlap.
-fn splice(body: &[u8], edits: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
-    let grown: usize = edits.iter().map(|(_, new)| new.len()).sum();
-    let mut out = Vec::with_capacity(body.len() + grown);
-    let mut copied = 0;
-    for (range, new) in edits {
-        let Some(before) = body.get(copied..range.start) else { continue };
-        out.extend_from_slice(before);
-        out.extend_from_slice(new);
-        copied = range.end;
-    }
-    out.extend_from_slice(body.get(copied..).unwrap_or_default());
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::{Map, Value, json};
 
     use super::*;
+    use crate::ingress::read_envelope;
 
     #[track_caller]
     fn check(body: &str, model: &str, inject: bool, expected: &str) {
-        let envelope = Envelope::read(body.as_bytes()).unwrap();
+        let envelope = read_envelope(body.as_bytes()).unwrap();
         let got = rewrite_request(body.as_bytes(), &envelope, model, inject);
         assert_eq!(String::from_utf8(got).unwrap(), expected);
     }
@@ -184,7 +172,7 @@ mod tests {
             let body =
                 if pretty { serde_json::to_vec_pretty(&object) } else { serde_json::to_vec(&object) };
             let body = body.unwrap();
-            let envelope = Envelope::read(&body).unwrap();
+            let envelope = read_envelope(&body).unwrap();
             let got = rewrite_request(&body, &envelope, &upstream, inject);
 
             expected["model"] = upstream.clone().into();
@@ -198,7 +186,7 @@ mod tests {
             let read: Map<String, Value> = serde_json::from_slice(&got).unwrap();
             prop_assert_eq!(read, expected);
 
-            let span = envelope.model_span;
+            let span = envelope.model_span.unwrap();
             if !inject {
                 prop_assert_eq!(&got[..span.start], &body[..span.start]);
                 prop_assert!(got.ends_with(&body[span.end..]));

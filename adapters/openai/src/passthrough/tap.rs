@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::{Failure, UpstreamError};
+use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_sse::{Decoder, Frame};
 
 use super::peek::{Member, Peek};
 use crate::egress::stream_error;
-use crate::ingress::{Chunks, StreamErrors, completion_id, done};
+use crate::ingress::{Chunks, completion_id, done};
 use crate::wire::answer::seconds;
 use crate::wire::usage::Usage;
 
@@ -27,9 +28,10 @@ use crate::wire::usage::Usage;
 ///
 /// Every chunk is looked into once, since one that is not JSON makes official SDKs raise; nothing
 /// is built of it. After an error the caller either tries elsewhere, if
-/// [`saw_content`](Self::saw_content) allows, or ends the stream with [`fail`](Self::fail).
+/// [`saw_content`](StreamTap::saw_content) allows, or ends the stream with
+/// [`fail`](StreamTap::fail).
 #[derive(Debug)]
-pub struct StreamTap {
+pub struct ChunkTap {
     frames: Decoder,
     seen: Seen,
 }
@@ -37,7 +39,6 @@ pub struct StreamTap {
 #[derive(Debug)]
 struct Seen {
     context: AnswerContext,
-    errors: StreamErrors,
     usage_injected: bool,
     id: String,
     model: String,
@@ -53,16 +54,15 @@ struct Seen {
     ended: bool,
 }
 
-impl StreamTap {
+impl ChunkTap {
     /// A tap for one answer. `usage_injected` if the request got its wish for the usage from
     /// [`rewrite_request`](super::rewrite_request) and not from the client.
     #[must_use]
-    pub fn new(context: AnswerContext, errors: StreamErrors, usage_injected: bool) -> Self {
+    pub fn new(context: AnswerContext, usage_injected: bool) -> Self {
         Self {
             frames: Decoder::new(),
             seen: Seen {
                 context,
-                errors,
                 usage_injected,
                 id: String::new(),
                 model: String::new(),
@@ -79,13 +79,21 @@ impl StreamTap {
         }
     }
 
-    /// Takes the provider's next bytes and appends what the client gets to `out`.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError::Framing`] if one frame outgrows all bounds; what was complete before it is
-    /// in `out`.
-    pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    /// The provider's name for this answer; empty until it gives one.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.seen.id
+    }
+
+    /// The model that answers, in the provider's words; empty until it says so.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.seen.model
+    }
+}
+
+impl StreamTap for ChunkTap {
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         let pushed = self.frames.push(chunk);
         while let Some(frame) = self.frames.next_frame() {
             self.seen.pass(&frame, out);
@@ -93,14 +101,7 @@ impl StreamTap {
         pushed.map_err(|error| DecodeError::Framing(error.to_string()))
     }
 
-    /// Ends a stream whose provider closed it. A missing `[DONE]` is supplied if every choice that
-    /// began has ended. Call once.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError::Truncated`] if the answer is not complete; the caller then ends the stream
-    /// with [`fail`](Self::fail).
-    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), DecodeError> {
         self.frames.finish();
         while let Some(frame) = self.frames.next_frame() {
             if !frame.data.is_empty() {
@@ -121,60 +122,30 @@ impl StreamTap {
         Ok(())
     }
 
-    /// Ends a stream that broke off, in the form of
-    /// [`ChatStreamEncoder::fail`](adapters_canonical::dialect::StreamEncoder::fail), under the
-    /// stream's own id. Choices that had ended keep their end. Call once, last.
-    pub fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+    /// Under the stream's own id. Choices that had ended keep their end.
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
         self.seen.fail(failure, out);
     }
 
-    /// What it cost so far.
-    #[must_use]
-    pub fn usage(&self) -> Option<&Tokens> {
+    fn usage(&self) -> Option<&Tokens> {
         self.seen.usage.as_ref()
     }
 
-    /// Whether the client has been sent any of the answer itself: from then on there is no other
-    /// attempt.
-    #[must_use]
-    pub fn saw_content(&self) -> bool {
+    fn saw_content(&self) -> bool {
         self.seen.content
     }
 
-    /// Whether the provider said `[DONE]`.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.seen.done
-    }
-
-    /// Whether the answer is complete: the provider said so, or every choice that began has ended.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
+    /// The provider said so, or every choice that began has ended.
+    fn is_complete(&self) -> bool {
         let choices = &self.seen.choices;
         self.seen.done || (!choices.is_empty() && choices.iter().all(|(_, ended)| *ended))
     }
 
-    /// The error the provider reported inside the stream.
-    #[must_use]
-    pub fn error(&self) -> Option<&UpstreamError> {
+    fn error(&self) -> Option<&UpstreamError> {
         self.seen.error.as_ref()
     }
 
-    /// The provider's name for this answer; empty until it gives one.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        &self.seen.id
-    }
-
-    /// The model that answers, in the provider's words; empty until it says so.
-    #[must_use]
-    pub fn model(&self) -> &str {
-        &self.seen.model
-    }
-
-    /// How many frames were left out because they could not be read.
-    #[must_use]
-    pub fn malformed(&self) -> u64 {
+    fn malformed(&self) -> u64 {
         self.seen.malformed
     }
 }
@@ -271,7 +242,7 @@ impl Seen {
             self.choices.push((0, false));
         }
         for (choice, _) in self.choices.iter().filter(|(_, ended)| !ended) {
-            chunks.broken(out, *choice, (failure, &context.request_id), self.errors);
+            chunks.broken(out, *choice, (failure, &context.request_id), context.stream_errors);
         }
         if context.include_usage
             && !self.usage_passed

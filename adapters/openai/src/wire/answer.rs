@@ -5,8 +5,8 @@ use serde::de::IgnoredAny;
 
 use super::content::{Content, FunctionCall, ReasoningDetail, ToolCall};
 use super::error::Said;
-use super::string::Str;
 use super::usage::Usage;
+use adapters_json::string::Str;
 
 /// A `chat.completion` or a `chat.completion.chunk`.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
-use super::string::{Object, Str};
+use adapters_json::string::{Object, Str};
 
 /// A plain string, or an array of parts.
 #[derive(Debug)]

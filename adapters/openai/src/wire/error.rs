@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::string::Label;
+use adapters_json::string::Label;
 
 /// What we write. Clients require the first four; `provider` and `request_id` are ours.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::content::{CacheControl, Content, FunctionCall, ReasoningDetail, ToolCall};
-use super::string::{Object, OneOrMany, Str};
+use adapters_json::string::{Object, OneOrMany, Str};
 
 /// Writes the struct and its visitor, so that what is unknown is noted on the way: a flattened
 /// map for the rest would make serde buffer the whole request. `null` is as good as absent.

@@ -72,6 +72,10 @@ impl From<Usage> for Tokens {
             output_audio: completion.audio_tokens,
             accepted_prediction: completion.accepted_prediction_tokens,
             rejected_prediction: completion.rejected_prediction_tokens,
+            input_image: None,
+            cache_read_audio: None,
+            output_image: None,
+            web_searches: None,
         }
     }
 }

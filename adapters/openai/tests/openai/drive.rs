@@ -6,7 +6,7 @@ use adapters_canonical::dialect::{AnswerContext, Egress, StreamEncoder};
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage;
 use adapters_openai::egress::OpenAi;
-use adapters_openai::ingress::{ChatStreamEncoder, StreamErrors};
+use adapters_openai::ingress::ChatStreamEncoder;
 use serde_json::Value;
 
 pub(crate) type End = Result<(), DecodeError>;
@@ -20,7 +20,7 @@ pub(crate) fn context() -> AnswerContext {
         request_id: "req_1".to_owned(),
         model: "team/fast".to_owned(),
         created: 1_790_000_001,
-        include_usage: false,
+        ..AnswerContext::default()
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Del
 
 /// Encodes a whole stream.
 pub(crate) fn encode(deltas: &[Delta], context: AnswerContext) -> String {
-    let mut encoder = ChatStreamEncoder::new(context, StreamErrors::Graceful);
+    let mut encoder = ChatStreamEncoder::new(context);
     let mut out = Vec::new();
     for delta in deltas {
         encoder.push(delta, &mut out);
@@ -92,7 +92,10 @@ impl Assembly {
 
     pub(crate) fn step(&mut self, delta: &Delta) {
         assert!(!self.over, "{delta:?} after a failure");
-        let early = matches!(delta, Delta::Start(_) | Delta::Malformed(_) | Delta::Failure(_));
+        let early = matches!(
+            delta,
+            Delta::Start(_) | Delta::Malformed(_) | Delta::Loss(_) | Delta::Failure(_)
+        );
         assert!(self.started || early, "{delta:?} before the start");
         match delta {
             Delta::Start(_) => assert!(!std::mem::replace(&mut self.started, true), "two starts"),
@@ -124,7 +127,16 @@ impl Assembly {
                 self.choices[at].0.finish = finish.clone();
             }
             Delta::Failure(_) => self.over = true,
-            Delta::Malformed(_) => {}
+            Delta::Citation { part, citation } => match self.open(*part) {
+                Part::Text(it) => it.citations.push(citation.clone()),
+                other => panic!("a citation in {other:?}"),
+            },
+            Delta::Logprobs { choice, tokens } => {
+                let at = self.choice(*choice);
+                let all = self.choices[at].0.logprobs.get_or_insert_default();
+                all.extend(tokens.iter().cloned());
+            }
+            Delta::Malformed(_) | Delta::Loss(_) => {}
         }
     }
 
@@ -133,7 +145,7 @@ impl Assembly {
             return at;
         }
         let finish = adapters_canonical::chat::FinishReason::Stop.into();
-        self.choices.push((Choice { index, parts: Vec::new(), finish }, false));
+        self.choices.push((Choice { index, parts: Vec::new(), finish, logprobs: None }, false));
         self.choices.len() - 1
     }
 
@@ -145,9 +157,11 @@ impl Assembly {
             PartKind::Text => (Part::Text(Text::default()), false),
             PartKind::Refusal => (Part::Refusal(String::new()), false),
             PartKind::Opaque(opaque) => (Part::Opaque(opaque.clone()), false),
-            PartKind::Reasoning { redacted } => {
-                let redacted = redacted.clone();
-                (Part::Reasoning(Thought { redacted, ..Thought::default() }), false)
+            PartKind::Image(media) => (Part::Image(media.clone()), false),
+            PartKind::Audio(media) => (Part::Audio(media.clone()), false),
+            PartKind::Reasoning { redacted, origin, id } => {
+                let (redacted, origin, id) = (redacted.clone(), *origin, id.clone());
+                (Part::Reasoning(Thought { redacted, origin, id, ..Thought::default() }), false)
             }
             PartKind::ToolCall { id, name, kind } => {
                 assert!(!id.is_empty(), "a call without an id");

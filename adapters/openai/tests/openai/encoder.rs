@@ -2,10 +2,10 @@
 
 use adapters_canonical::chat::{Finish, FinishReason, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
-use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
+use adapters_canonical::dialect::{AnswerContext, StreamEncoder, StreamErrors};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
-use adapters_openai::ingress::{ChatStreamEncoder, StreamErrors};
+use adapters_openai::ingress::ChatStreamEncoder;
 use serde_json::{Value, json};
 
 use crate::drive::{chunks, context, encode};
@@ -122,18 +122,22 @@ fn a_call_is_named_once_and_always_has_arguments() {
 }
 
 /// field 31
+fn thought(redacted: Option<&str>) -> PartKind {
+    PartKind::Reasoning { redacted: redacted.map(str::to_owned), origin: None, id: None }
+}
+
 #[test]
 fn a_sealed_thought_is_repeated_whole_with_its_seal() {
     let thoughts = [
         start(),
-        part(0, PartKind::Reasoning { redacted: None }),
+        part(0, thought(None)),
         text(0, "Let "),
         text(0, "me"),
         Delta::Signature { part: 0, signature: "seal".to_owned() },
         end(0),
-        part(1, PartKind::Reasoning { redacted: Some("cipher".to_owned()) }),
+        part(1, thought(Some("cipher"))),
         end(1),
-        part(2, PartKind::Reasoning { redacted: None }),
+        part(2, thought(None)),
         Delta::Signature { part: 2, signature: "hidden".to_owned() },
         end(2),
         finish(FinishReason::Stop),
@@ -169,8 +173,8 @@ fn an_answer_without_a_name_is_named_by_the_request() {
     assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "stop");
 }
 
-fn broken(deltas: &[Delta], errors: StreamErrors) -> Vec<Value> {
-    let mut encoder = ChatStreamEncoder::new(with_usage(), errors);
+fn broken(deltas: &[Delta], stream_errors: StreamErrors) -> Vec<Value> {
+    let mut encoder = ChatStreamEncoder::new(AnswerContext { stream_errors, ..with_usage() });
     let mut out = Vec::new();
     for delta in deltas {
         encoder.push(delta, &mut out);

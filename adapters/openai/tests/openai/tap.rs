@@ -1,10 +1,10 @@
 //! A stream that passes unchanged.
 
-use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::dialect::{AnswerContext, StreamErrors};
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
-use adapters_openai::ingress::StreamErrors;
-use adapters_openai::passthrough::StreamTap;
+use adapters_openai::passthrough::ChunkTap;
 use proptest::prelude::*;
 
 use crate::drive::{chunks, context, fixture};
@@ -24,7 +24,7 @@ const STREAMS: &[&str] = &[
 ];
 
 struct Passed {
-    tap: StreamTap,
+    tap: ChunkTap,
     text: String,
     end: Result<(), DecodeError>,
 }
@@ -32,7 +32,7 @@ struct Passed {
 fn pass<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, injected: bool) -> Passed {
     let include_usage = !injected;
     let context = AnswerContext { include_usage, ..context() };
-    let mut tap = StreamTap::new(context, StreamErrors::Graceful, injected);
+    let mut tap = ChunkTap::new(context, injected);
     let mut out = Vec::new();
     for piece in pieces {
         tap.push(piece, &mut out).unwrap();
@@ -67,7 +67,7 @@ fn usage_that_only_we_asked_for_does_not_reach_the_client() {
     assert_eq!((passed.text, passed.end), (expected, Ok(())));
     let usage = passed.tap.usage().unwrap();
     assert_eq!((usage.input, usage.cache_read, usage.output), (Some(9), Some(0), Some(2)));
-    assert!(passed.tap.is_done() && passed.tap.saw_content());
+    assert!(passed.tap.is_complete() && passed.tap.saw_content());
     assert_eq!((passed.tap.id(), passed.tap.model()), ("chatcmpl-1", "small-1"));
 }
 
@@ -107,9 +107,9 @@ fn where_the_bytes_are_cut_means_nothing() {
     }
 }
 
-fn broken(case: &str, explicit: StreamErrors) -> Vec<serde_json::Value> {
-    let mut tap =
-        StreamTap::new(AnswerContext { include_usage: true, ..context() }, explicit, false);
+fn broken(case: &str, stream_errors: StreamErrors) -> Vec<serde_json::Value> {
+    let context = AnswerContext { include_usage: true, stream_errors, ..context() };
+    let mut tap = ChunkTap::new(context, false);
     let mut out = Vec::new();
     tap.push(&fixture(case, "stream.sse"), &mut out).unwrap();
     tap.fail(&Failure::UpstreamBrokeOff { provider: "acme".to_owned() }, &mut out);

@@ -25,6 +25,7 @@ pub(super) fn image<'a>(
     let source = match &media.source {
         MediaSource::Url(url) => Source::Url { url },
         MediaSource::File(file_id) => Source::File { file_id },
+        MediaSource::Text(_) => return Err(DecodeError::shape(path, "an image cannot be text")),
         MediaSource::Base64(data) => {
             let media_type = image_type(media.mime_type.as_deref(), data).ok_or_else(|| {
                 DecodeError::shape(path, "an image must be a JPEG, PNG, GIF or WebP")
@@ -67,6 +68,7 @@ pub(super) fn document<'a>(
     let refused = || DecodeError::shape(path, "a document must be a PDF or plain text");
     let source = match &media.source {
         MediaSource::File(file_id) => Source::File { file_id },
+        MediaSource::Text(text) => Source::Text { media_type: "text/plain", data: text.clone() },
         MediaSource::Url(url) if is_pdf => Source::Url { url },
         MediaSource::Url(_) => {
             return Err(DecodeError::shape(path, "a document at an address must be a PDF"));

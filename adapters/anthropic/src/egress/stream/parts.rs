@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use adapters_canonical::chat::{Opaque, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
+use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::DecodeError;
 use serde_json::value::RawValue;
 
@@ -270,7 +271,10 @@ impl Parts {
 
     fn open_thought(&mut self, index: u64, redacted: Option<String>, out: &mut Vec<Delta>) -> u32 {
         self.make_room(index, false, out);
-        let part = self.next(PartKind::Reasoning { redacted }, out);
+        let part = self.next(
+            PartKind::Reasoning { redacted, origin: Some(Dialect::Anthropic), id: None },
+            out,
+        );
         self.open.push(Open { index, kind: Kind::Thought { part } });
         part
     }

@@ -204,7 +204,7 @@ impl Writer<'_> {
         let url = match &media.source {
             MediaSource::Url(url) => url.clone(),
             MediaSource::Base64(data) => data_url(media, data),
-            MediaSource::File(_) => {
+            MediaSource::File(_) | MediaSource::Text(_) => {
                 let reason = "the provider takes pictures as data or at an address";
                 return Err(DecodeError::shape(self.path(), reason));
             }
@@ -220,7 +220,7 @@ impl Writer<'_> {
         };
         match &media.source {
             MediaSource::Base64(data) => Ok(Sound { data, format }),
-            MediaSource::Url(_) | MediaSource::File(_) => {
+            MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => {
                 Err(DecodeError::shape(self.path(), "the provider takes sound as data only"))
             }
         }
@@ -235,7 +235,7 @@ impl Writer<'_> {
                 Ok(File { file_data: Some(data_url(media, data)), file_id: None, filename })
             }
             MediaSource::File(id) => Ok(File { file_data: None, file_id: Some(id), filename }),
-            MediaSource::Url(_) => {
+            MediaSource::Url(_) | MediaSource::Text(_) => {
                 let reason = "the provider takes documents as data or by id, not at an address";
                 Err(DecodeError::shape(self.path(), reason))
             }

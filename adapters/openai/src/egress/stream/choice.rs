@@ -149,7 +149,9 @@ impl ChoiceState {
                 self.close_words(out);
                 let kind = match words {
                     Words::Text => PartKind::Text,
-                    Words::Thought => PartKind::Reasoning { redacted: None },
+                    Words::Thought => {
+                        PartKind::Reasoning { redacted: None, origin: None, id: None }
+                    }
                     Words::Refusal => PartKind::Refusal,
                 };
                 let part = parts.next();
@@ -174,7 +176,7 @@ impl ChoiceState {
         if let Some(data) = detail.data.filter(|data| !data.is_empty()) {
             self.close_words(out);
             let part = parts.next();
-            let kind = PartKind::Reasoning { redacted: Some(data) };
+            let kind = PartKind::Reasoning { redacted: Some(data), origin: None, id: None };
             out.push(Delta::PartStart { part, choice: self.index, kind });
             out.push(Delta::PartEnd { part });
             return;

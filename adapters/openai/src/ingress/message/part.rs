@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::super::request::missing;
 use crate::wire::content::{self as wire, Address, CacheControl, File, InputAudio};
-use crate::wire::read;
+use adapters_json::read;
 
 /// Reads one part, and knows where it stands.
 pub(super) struct Reader<'a, 'b> {
@@ -24,7 +24,7 @@ impl Reader<'_, '_> {
         match &*part.kind {
             "text" => {
                 let text = part.text.ok_or_else(|| self.missing("text"))?;
-                Ok(Part::Text(Text { text, cache }))
+                Ok(Part::Text(Text { text, cache, ..Text::default() }))
             }
             "refusal" => part.refusal.map(Part::Refusal).ok_or_else(|| self.missing("refusal")),
             "image_url" => {
@@ -46,7 +46,7 @@ impl Reader<'_, '_> {
             "thinking" => Ok(Part::Reasoning(Thought {
                 text: part.thinking.map(|thinking| thinking.0).unwrap_or_default(),
                 signature: part.signature.filter(|seal| !seal.is_empty()),
-                redacted: None,
+                ..Thought::default()
             })),
             _ => self.opaque(),
         }

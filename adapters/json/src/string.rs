@@ -11,7 +11,7 @@ use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 /// A string that borrows from the input unless it has escapes. (`Cow` alone does so only where
 /// it is a field's whole type.)
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Str<'a>(pub(crate) Cow<'a, str>);
+pub struct Str<'a>(pub Cow<'a, str>);
 
 impl Deref for Str<'_> {
     type Target = str;
@@ -57,7 +57,7 @@ impl<'a, 'de: 'a> Deserialize<'de> for Str<'a> {
 
 /// A `T` that is written as an object. Without this, serde would also take an array of its fields.
 #[derive(Debug)]
-pub(crate) struct Object<T>(pub(crate) T);
+pub struct Object<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -81,7 +81,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 /// A string, or an array of strings.
 #[derive(Debug)]
-pub(crate) struct OneOrMany(pub(crate) Vec<String>);
+pub struct OneOrMany(pub Vec<String>);
 
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -113,7 +113,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 
 /// A string, or a number where some providers put one; anything else reads as nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Label(pub(crate) Option<String>);
+pub struct Label(pub Option<String>);
 
 impl<'de> Deserialize<'de> for Label {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

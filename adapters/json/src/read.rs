@@ -13,7 +13,7 @@ use super::string::Object;
 /// # Errors
 ///
 /// [`DecodeError::Syntax`] at the first byte that is not.
-pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
+pub fn text(body: &[u8]) -> Result<&str, DecodeError> {
     std::str::from_utf8(body).map_err(|error| {
         let (before, _) = body.split_at(error.valid_up_to());
         let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
@@ -30,7 +30,7 @@ pub(crate) fn text(body: &[u8]) -> Result<&str, DecodeError> {
 /// # Errors
 ///
 /// [`DecodeError::Syntax`] or [`DecodeError::Shape`].
-pub(crate) fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
+pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DecodeError> {
     let json = text(body)?;
     serde_json::from_str(json).map_err(|error| explain::<T>(json, "", error))
 }
@@ -40,10 +40,7 @@ pub(crate) fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DecodeEr
 /// # Errors
 ///
 /// [`DecodeError::Shape`] with a path that begins with `path`.
-pub(crate) fn object<'a, T: Deserialize<'a>>(
-    raw: &'a RawValue,
-    path: &str,
-) -> Result<T, DecodeError> {
+pub fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue, path: &str) -> Result<T, DecodeError> {
     let object: Result<Object<T>, _> = serde_json::from_str(raw.get());
     match object {
         Ok(Object(value)) => Ok(value),
@@ -105,7 +102,7 @@ fn join(base: &str, path: &str) -> String {
 
 /// Where `part`, a slice of `whole`, lies in it. Both borrow from one buffer; if they do not, the
 /// answer is `None`.
-pub(crate) fn span(whole: &str, part: &str) -> Option<Range<usize>> {
+pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (end <= whole.len()).then_some(start..end)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Appends `value` as JSON.
-pub(crate) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+pub fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     let start = out.len();
     // Writing to memory cannot fail, and nothing we serialize has keys that are not strings. If
     // it failed all the same, half a value would be worse than none.
@@ -14,7 +14,7 @@ pub(crate) fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 }
 
 /// `value` as JSON.
-pub(crate) fn body(value: &impl Serialize) -> Vec<u8> {
+pub fn body(value: &impl Serialize) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     json(&mut out, value);
     out

@@ -1,0 +1,16 @@
+//! JSON as the dialects read and write it: borrowed where it can be, with the path of what did not
+//! fit.
+//!
+//! Knows no dialect. Bytes in, values out.
+//!
+//! | module     | answers                                                          |
+//! |------------|------------------------------------------------------------------|
+//! | [`edit`]   | how is a part of a body replaced, and nothing else?              |
+//! | [`read`]   | what does the body say, and if it does not fit, where?           |
+//! | [`string`] | how is a string read without a copy, and what may stand for one? |
+//! | [`write`]  | how does a value get into a buffer?                              |
+
+pub mod edit;
+pub mod read;
+pub mod string;
+pub mod write;
