@@ -4,10 +4,9 @@
 
 use adapters_canonical::dialect::{AnswerContext, Egress};
 use adapters_canonical::failure::{Failure, UpstreamError};
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::ingress::Ingress;
+use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_canonical::usage::Usage;
-use adapters_openai::ingress;
-use adapters_openai::passthrough;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde::de::IgnoredAny;
@@ -23,6 +22,23 @@ pub(crate) struct Outcome {
     pub(crate) failure: Option<Failure>,
     /// Events that could not be read.
     pub(crate) malformed: u64,
+    /// What of the answer the client's dialect has no words for.
+    pub(crate) losses: Vec<Loss>,
+}
+
+/// The two sides of an answer that is translated, or passes through from one to the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub(crate) ingress: &'a dyn Ingress,
+    pub(crate) egress: &'a dyn Egress,
+    pub(crate) passthrough: bool,
+}
+
+/// What a client gets of an answer in one piece.
+pub(crate) struct Said {
+    pub(crate) body: Bytes,
+    pub(crate) usage: Usage,
+    pub(crate) losses: Vec<Loss>,
 }
 
 /// An answer that comes in one piece.
@@ -92,11 +108,10 @@ impl Whole {
     /// The client's bytes, once the upstream's are complete.
     pub(crate) fn finish(
         self,
-        egress: &dyn Egress,
-        passthrough: bool,
+        Sides { ingress, egress, passthrough }: Sides<'_>,
         streaming: bool,
         context: &AnswerContext,
-    ) -> Result<(Bytes, Usage), Unusable> {
+    ) -> Result<Said, Unusable> {
         let body = self.body.into_bytes();
         if (300..400).contains(&self.status) {
             let what = format!("it is a redirection, with status {}", self.status);
@@ -111,17 +126,20 @@ impl Whole {
             return Err(Unusable::Malformed(DecodeError::Framing(what)));
         }
         if passthrough {
-            let Some(usage) = passthrough::read_usage(&body) else {
+            let usage = ingress.read_usage(&body);
+            if usage.is_none() {
                 // Nothing is wrong with an answer that does not say what it cost, if it is one.
                 serde_json::from_slice::<IgnoredAny>(&body)
                     .map_err(|error| Unusable::Malformed(error.into()))?;
-                return Ok((body, Usage::default()));
-            };
-            return Ok((body, usage));
+            }
+            return Ok(Said { body, usage: usage.unwrap_or_default(), losses: Vec::new() });
         }
-        let answer = egress.decode_response(&body).map_err(Unusable::Malformed)?.value;
-        let bytes = ingress::encode_response(&answer, context);
-        Ok((bytes.into(), answer.usage.unwrap_or_default()))
+        let decoded = egress.decode_response(&body).map_err(Unusable::Malformed)?;
+        let encoded = ingress.encode_response(&decoded.value, context);
+        let mut losses = decoded.losses;
+        losses.extend(encoded.losses);
+        let usage = decoded.value.usage.unwrap_or_default();
+        Ok(Said { body: encoded.value.into(), usage, losses })
     }
 }
 

@@ -158,10 +158,10 @@ impl BufferedSession {
             return Ok(());
         }
         beats.counter.sent();
-        let (bytes, streamed) = (beats.bytes(), beats.streamed);
+        let (bytes, media) = (beats.bytes(), beats.media);
         let mut tasks = Vec::with_capacity(2);
         if !self.header_sent {
-            let mut header = head::opening(200, streamed, &beats.request_id)?;
+            let mut header = head::opening(200, media, &beats.request_id)?;
             if matches!(self.get(), ServerSession::H1(_)) {
                 header.insert_header(TRANSFER_ENCODING, "chunked")?;
                 // If it ends in an error, the proxy loop closes the connection: better to have

@@ -2,9 +2,8 @@
 
 use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
-use adapters_canonical::loss::DecodeError;
-use adapters_openai::ingress::Envelope;
-use adapters_openai::passthrough;
+use adapters_canonical::ingress::{Asked, Framing};
+use adapters_canonical::loss::{DecodeError, Loss};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use pingora_proxy::Session;
@@ -16,11 +15,9 @@ use crate::body::{self, Unread};
 use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::handle::Beats;
+use crate::head::Media;
 use crate::snapshot::Snapshot;
 use crate::{buffered, clock, head};
-
-/// Where OpenAI's dialect is asked, below the base URL.
-const CHAT_COMPLETIONS: &str = "/chat/completions";
 
 /// Who is asking, if they may.
 pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller, Failure> {
@@ -40,6 +37,7 @@ pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller,
 pub(crate) async fn read(
     session: &mut Session,
     ctx: &mut Ctx,
+    asked: Asked<'_>,
     heartbeats: Heartbeats,
 ) -> Result<(), Unread> {
     if !body::may_be_json(session) {
@@ -49,7 +47,8 @@ pub(crate) async fn read(
         .map_err(Unread::Refused)?;
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, ctx.snapshot.plan.limits.request_body_bytes).await?;
-    let envelope = Envelope::read(&body).map_err(malformed)?;
+    let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
+    let envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
     let resolved = resolve::resolve(&ctx.snapshot.plan, &envelope.model).map_err(|unknown| {
         let model = envelope.model.clone().into_owned();
         Unread::Refused(Failure::ModelUnknown { model, near: unknown.near })
@@ -57,6 +56,7 @@ pub(crate) async fn read(
     let ask = Ask {
         header: session.req_header(),
         caller: &ctx.caller,
+        ingress: ctx.ingress,
         body: &body,
         envelope: &envelope,
         opted_out,
@@ -64,15 +64,22 @@ pub(crate) async fn read(
     let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
     let envelope = envelope.into_owned();
     let heartbeat = ctx.snapshot.plan.heartbeat;
+    let media = match envelope.framing {
+        _ if !envelope.stream => Media::Json,
+        Framing::Events => Media::Events,
+        Framing::JsonArray => Media::JsonStream,
+    };
     let beats = (envelope.stream || heartbeat.whole).then(|| Beats {
         rhythm: heartbeat,
-        streamed: envelope.stream,
+        media,
+        words: ctx.ingress.heartbeat(envelope.framing),
         request_id: ctx.request_id.clone(),
         counter: heartbeats,
     });
     let handle = buffered::install(session, beats);
-    ctx.chat =
-        Some(Box::new(ChatExchange::new(handle, body, envelope, resolved, course, stream_errors)));
+    let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
+    chat.stream_errors = stream_errors;
+    ctx.chat = Some(Box::new(chat));
     Ok(())
 }
 
@@ -89,8 +96,10 @@ pub(crate) fn attempt(
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
     let upstream = snapshot.upstream(&target.provider).ok_or(Failure::Internal)?.clone();
+    let passthrough = chat.ingress.dialect() == upstream.dialect;
     let attempt = |path, headers, body, losses, usage_injected| Attempt {
         place,
+        passthrough,
         reservation: None,
         began: clock::now(),
         first_byte: None,
@@ -104,20 +113,31 @@ pub(crate) fn attempt(
         usage_injected,
         answer: Answer::Awaited,
     };
-    if upstream.passthrough {
-        let inject = chat.envelope.stream && !chat.envelope.include_usage;
-        let body = passthrough::rewrite_request(&chat.body, &chat.envelope, &target.model, inject);
-        let path = CHAT_COMPLETIONS.to_owned();
-        return Ok(attempt(path, Vec::new(), body.into(), Vec::new(), inject));
-    }
-    let canonical = chat.canonical().map_err(Failure::BodyMalformed)?;
+    let ingress = chat.ingress;
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
+    if passthrough {
+        let inject = chat.envelope.stream && !chat.envelope.include_usage;
+        let request = ingress.pass_request(&chat.body, &chat.envelope, &to, inject);
+        let (path, headers, body) = (request.path, request.headers, request.body.into());
+        return Ok(attempt(path, headers, body, Vec::new(), inject));
+    }
+    let canonical = chat.canonical().map_err(Failure::BodyMalformed)?;
+    let path = |path: &str| ingress.client_path(&canonical.value, path).into_owned();
     let encoded = upstream.egress.encode_request(&canonical.value, &to).map_err(|error| {
-        Failure::RequestNotExpressible { provider: target.provider.name.to_string(), error }
+        let provider = target.provider.name.to_string();
+        let error = match error {
+            DecodeError::Shape { path: at, reason } => {
+                DecodeError::Shape { path: path(&at), reason }
+            }
+            other => other,
+        };
+        Failure::RequestNotExpressible { provider, error }
     })?;
     let mut losses = canonical.losses.clone();
-    losses.extend(encoded.losses);
+    losses.extend(
+        encoded.losses.into_iter().map(|loss| Loss { path: path(&loss.path).into(), ..loss }),
+    );
     let request = encoded.value;
     Ok(attempt(request.path, request.headers, Bytes::from(request.body), losses, false))
 }
@@ -132,6 +152,7 @@ pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -
         began: clock::now(),
         first_byte: None,
         upstream: snapshot.upstream(&target.provider)?.clone(),
+        passthrough: false,
         account: place.account,
         model: target.model.clone(),
         path: String::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters_canonical::failure::{ErrorKind, Failure, UpstreamError};
-use adapters_openai::ingress::{Envelope, Opening};
+use adapters_canonical::ingress::{Envelope, Ingress};
 use conf_name::ModelName;
 use pingora::http::RequestHeader;
 use proxy_admit::key::Caller;
@@ -126,6 +126,7 @@ impl Course {
 pub(crate) struct Ask<'a> {
     pub(crate) header: &'a RequestHeader,
     pub(crate) caller: &'a Caller,
+    pub(crate) ingress: &'a dyn Ingress,
     pub(crate) body: &'a [u8],
     pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) opted_out: bool,
@@ -148,7 +149,7 @@ impl Ask<'_> {
             if route.accounts() < 2 {
                 return None;
             }
-            let opening = Opening::read(self.body);
+            let opening = self.ingress.opening(self.body);
             pieces.system = opening.system.map(str::as_bytes);
             pieces.tools = opening.tools.map(str::as_bytes);
             pieces.first_user_message = opening.first_user_message.map(str::as_bytes);

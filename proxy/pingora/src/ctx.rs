@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters_canonical::chat::ChatRequest;
-use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::dialect::{AnswerContext, StreamErrors};
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::{Envelope, Framing, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
-use adapters_openai::ingress;
-use adapters_openai::ingress::{Envelope, StreamErrors};
 use bytes::Bytes;
 use conf_schema::plan::{Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
@@ -21,6 +20,7 @@ use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 use crate::answer::{Outcome, Whole};
 use crate::course::{self, Course};
 use crate::handle::Handle;
+use crate::head::Media;
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 
@@ -31,6 +31,8 @@ pub struct Ctx {
     pub(crate) started: Instant,
     pub(crate) request_id: String,
     pub(crate) route: &'static str,
+    /// The dialect the client speaks.
+    pub(crate) ingress: &'static dyn Ingress,
     /// Who is asking, once that is known.
     pub(crate) caller: Caller,
     /// Why there was no answer, once that is known.
@@ -41,6 +43,7 @@ pub struct Ctx {
 /// A chat request and what becomes of it.
 pub(crate) struct ChatExchange {
     pub(crate) handle: Handle,
+    pub(crate) ingress: &'static dyn Ingress,
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
@@ -66,6 +69,8 @@ pub(crate) struct Attempt {
     /// From there to the first byte of the answer.
     pub(crate) first_byte: Option<Duration>,
     pub(crate) upstream: Arc<Upstream>,
+    /// Client and provider speak one dialect: bytes pass.
+    pub(crate) passthrough: bool,
     pub(crate) account: usize,
     /// The provider's own name of the model.
     pub(crate) model: String,
@@ -103,20 +108,21 @@ pub(crate) struct Timing {
 impl ChatExchange {
     pub(crate) fn new(
         handle: Handle,
+        ingress: &'static dyn Ingress,
         body: Bytes,
         envelope: Envelope<'static>,
         resolved: Resolved,
         course: Course,
-        stream_errors: StreamErrors,
     ) -> Self {
         Self {
             handle,
+            ingress,
             body,
             envelope,
             resolved,
             course,
             last: None,
-            stream_errors,
+            stream_errors: StreamErrors::default(),
             canonical: None,
             attempt: None,
             outcome: Outcome::default(),
@@ -127,7 +133,8 @@ impl ChatExchange {
     /// The request in canonical form, read once.
     pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
-            self.canonical = Some(Box::new(ingress::decode_request(&self.body)?));
+            let request = self.ingress.decode_request(&self.body, &self.envelope)?;
+            self.canonical = Some(Box::new(request));
         }
         self.canonical.as_deref().ok_or(DecodeError::Truncated)
     }
@@ -145,6 +152,18 @@ impl ChatExchange {
             model: self.envelope.model.clone().into_owned(),
             created: crate::clock::unix_seconds(),
             include_usage: self.envelope.include_usage,
+            framing: self.envelope.framing,
+            stream_errors: self.stream_errors,
+            request: self.body.clone(),
+        }
+    }
+
+    /// What the client's answer is made of.
+    pub(crate) fn media(&self, streamed: bool) -> Media {
+        match (streamed, self.envelope.framing) {
+            (true, Framing::Events) => Media::Events,
+            (true, Framing::JsonArray) => Media::JsonStream,
+            (false, _) => Media::Json,
         }
     }
 

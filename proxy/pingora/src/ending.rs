@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
+use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::LossKind;
-use adapters_openai::ingress::{self, ChatStreamEncoder};
 use bytes::Bytes;
 use http::HeaderMap;
 use pingora_proxy::Session;
 use proxy_route::account::Success;
 use proxy_route::retry;
 
-use crate::answer::Unusable;
+use crate::answer::{Said, Sides, Unusable};
 use crate::course;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
@@ -30,7 +29,7 @@ impl Gateway {
             // Nobody knows whether its body will come.
             session.set_keepalive(None);
         }
-        let replied = reply::failure(session, &failure, &ctx.request_id).await;
+        let replied = reply::failure(session, ctx.ingress, &failure, &ctx.request_id).await;
         ctx.failure = Some(failure);
         replied?;
         body::discard(session).await;
@@ -95,7 +94,8 @@ impl Gateway {
         }
         if let Some(attempt) = &chat.attempt {
             for (kind, name) in [(LossKind::Adapted, "adapted"), (LossKind::Dropped, "dropped")] {
-                let count = attempt.losses.iter().filter(|loss| loss.kind == kind).count();
+                let losses = attempt.losses.iter().chain(&chat.outcome.losses);
+                let count = losses.filter(|loss| loss.kind == kind).count();
                 self.metrics.losses(labels.provider, name, count as u64);
             }
         }
@@ -127,7 +127,7 @@ impl ChatExchange {
     pub(crate) fn last_words(&mut self, failure: Failure, request_id: &str) -> Vec<u8> {
         if !self.envelope.stream {
             // Only heartbeats have gone out: the status is spent, the words are not.
-            let said = ingress::encode_failure(&failure, request_id).body;
+            let said = self.ingress.encode_failure(&failure, request_id).body;
             self.outcome.failure.get_or_insert(failure);
             return said;
         }
@@ -136,7 +136,7 @@ impl ChatExchange {
         }
         let mut out = Vec::new();
         let context = self.answer_context(request_id);
-        ChatStreamEncoder::new(context, self.stream_errors).fail(&failure, &mut out);
+        self.ingress.encode_stream(context).fail(&failure, &mut out);
         self.outcome.failure.get_or_insert(failure);
         out
     }
@@ -171,20 +171,23 @@ pub(crate) fn finish_whole(
     exchange: &mut ChatExchange,
     request_id: &str,
 ) -> Result<Bytes, (Failure, HeaderMap)> {
-    let passthrough = exchange.attempt.as_ref().is_some_and(|a| a.upstream.passthrough);
+    let passthrough = exchange.attempt.as_ref().is_some_and(|a| a.passthrough);
     let context = match passthrough {
         true => AnswerContext::default(),
         false => exchange.answer_context(request_id),
     };
     let streaming = exchange.envelope.stream;
+    let ingress = exchange.ingress;
     let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
     let upstream = &attempt.upstream;
-    let unusable = match whole.finish(upstream.egress, passthrough, streaming, &context) {
-        Ok((bytes, usage)) => {
+    let sides = Sides { ingress, egress: upstream.egress, passthrough };
+    let unusable = match whole.finish(sides, streaming, &context) {
+        Ok(Said { body, usage, losses }) => {
             exchange.outcome.usage = usage;
-            return Ok(bytes);
+            exchange.outcome.losses = losses;
+            return Ok(body);
         }
         Err(unusable) => unusable,
     };
@@ -210,7 +213,7 @@ pub(crate) fn refusal(
     if exchange.handle.header_is_out() {
         return Ok(exchange.last_words(failure, request_id).into());
     }
-    let (mut header, body) = reply::failure_parts(&failure, request_id)?;
+    let (mut header, body) = reply::failure_parts(exchange.ingress, &failure, request_id)?;
     head::keep(said, &mut header)?;
     exchange.handle.replace_header(header);
     exchange.outcome.failure = Some(failure);

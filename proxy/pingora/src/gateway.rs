@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::Asked;
 use adapters_canonical::loss::DecodeError;
+use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use conf_schema::plan::Plan;
-use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::upstreams::peer::HttpPeer;
@@ -31,6 +32,7 @@ use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::route::{Place, Route};
 use crate::routing::Placeless;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
@@ -63,8 +65,8 @@ impl Gateway {
         Self { snapshots, router, waiting: Waiting::default(), metrics, dns: Dns::new() }
     }
 
-    async fn chat(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        match chat::read(session, ctx, self.metrics.routing.heartbeats()).await {
+    async fn chat(&self, session: &mut Session, ctx: &mut Ctx, asked: Asked<'_>) -> Result<bool> {
+        match chat::read(session, ctx, asked, self.metrics.routing.heartbeats()).await {
             Ok(()) => {
                 self.router.count(key_name(&ctx.caller), clock::now());
                 Ok(false)
@@ -76,24 +78,31 @@ impl Gateway {
         }
     }
 
-    async fn local(&self, session: &mut Session, ctx: &mut Ctx, path: &str) -> Result<bool> {
+    async fn local(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        place: Place,
+        path: &str,
+    ) -> Result<bool> {
         let id = &ctx.request_id;
-        match ctx.route {
-            "/healthz" => reply::text(session, 200, "ok\n", id).await?,
-            "/readyz" if session.is_process_shutting_down() => {
-                self.refuse(session, ctx, Failure::ShuttingDown).await?;
+        let answer = match place {
+            Place::Alive => {
+                reply::text(session, 200, "ok\n", id).await?;
+                return Ok(true);
             }
-            "/readyz" => reply::text(session, 200, "ready\n", id).await?,
-            _ => {
-                let answer = match path.strip_prefix("/v1/models/") {
-                    Some(model) if !model.is_empty() => local::model(&ctx.snapshot, model),
-                    _ => Ok(local::model_list(&ctx.snapshot)),
-                };
-                match answer {
-                    Ok(body) => reply::json(session, 200, body, id).await?,
-                    Err(failure) => self.refuse(session, ctx, failure).await?,
-                }
+            Place::Ready if !session.is_process_shutting_down() => {
+                reply::text(session, 200, "ready\n", id).await?;
+                return Ok(true);
             }
+            Place::Ready => Err(Failure::ShuttingDown),
+            Place::Model => local::model(&ctx.snapshot, ctx.ingress, path),
+            Place::Models => Ok(local::models(&ctx.snapshot, ctx.ingress)),
+            Place::Chat => Err(Failure::Internal),
+        };
+        match answer {
+            Ok(body) => reply::json(session, 200, body, id).await?,
+            Err(failure) => self.refuse(session, ctx, failure).await?,
         }
         Ok(true)
     }
@@ -110,6 +119,7 @@ impl ProxyHttp for Gateway {
             started: clock::now(),
             request_id: String::new(),
             route: "(none)",
+            ingress: &ChatCompletions,
             caller: Caller::Anonymous,
             failure: None,
             chat: None,
@@ -123,16 +133,17 @@ impl ProxyHttp for Gateway {
         ctx.request_id = route::request_id(session.req_header());
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();
-        let Some((route, allowed)) = route::find(&path) else {
+        ctx.ingress = route::dialect(&path, session.req_header());
+        let Some(Route { pattern, method: allowed, place }) = route::find(&path) else {
             return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
         };
-        ctx.route = route;
+        ctx.route = pattern;
         if method != *allowed {
             let (method, allowed) = (method.to_string(), allowed.as_str());
             let failure = Failure::MethodNotAllowed { path, method, allowed };
             return self.refuse(session, ctx, failure).await.map(|()| true);
         }
-        if route.starts_with("/v1/") {
+        if !place.is_open() {
             match chat::identify(session, &ctx.snapshot) {
                 Ok(caller) => ctx.caller = caller,
                 Err(failure) => {
@@ -140,15 +151,17 @@ impl ProxyHttp for Gateway {
                 }
             }
         }
-        match *allowed {
+        match place {
             // Before the body is read: what is turned away costs little. This one counts too.
-            Method::POST
+            Place::Chat
                 if self.metrics.in_flight() > ctx.snapshot.plan.limits.in_flight_requests =>
             {
                 self.refuse(session, ctx, Failure::Overloaded).await.map(|()| true)
             }
-            Method::POST => self.chat(session, ctx).await,
-            _ => self.local(session, ctx, &path).await,
+            Place::Chat => self.chat(session, ctx, Asked::default()).await,
+            Place::Alive | Place::Ready | Place::Models | Place::Model => {
+                self.local(session, ctx, place, &path).await
+            }
         }
     }
 
@@ -223,7 +236,9 @@ impl ProxyHttp for Gateway {
             ctx.failure = Some(Failure::UpstreamMalformed { provider, error });
             return Err(Error::explain(REFUSED, "the answer is packed").into_up());
         }
-        let header = head::client_response(upstream_response, attempt, streamed, &ctx.request_id)?;
+        let media = exchange.media(streamed);
+        let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
+        let header = head::client_response(upstream_response, attempt, media, &ctx.request_id)?;
         attempt.answer = match context {
             None => {
                 if success {
@@ -235,13 +250,14 @@ impl ProxyHttp for Gateway {
                 Answer::Whole(Whole::new(status, said.unwrap_or_default()))
             }
             Some(context) => {
-                let errors = exchange.stream_errors;
                 let upstream = &attempt.upstream;
                 let provider = Arc::from(upstream.provider.name.as_ref() as &str);
-                exchange.handle.begin_stream(Box::new(if upstream.passthrough {
-                    Streamed::pass_through(context, errors, attempt.usage_injected, provider)
+                exchange.handle.begin_stream(Box::new(if attempt.passthrough {
+                    let tap = exchange.ingress.pass_stream(context, attempt.usage_injected);
+                    Streamed::pass_through(tap, provider)
                 } else {
-                    Streamed::translate(upstream.egress.decode_stream(), context, errors, provider)
+                    let encoder = exchange.ingress.encode_stream(context);
+                    Streamed::translate(upstream.egress.decode_stream(), encoder, provider)
                 }));
                 Answer::Streamed
             }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::answer::Outcome;
 use crate::cause::{Cause, cause};
+use crate::head::Media;
 use crate::streamed::Streamed;
 
 /// How long the upstream may be silent.
@@ -30,15 +31,17 @@ pub(crate) struct Patience {
 /// What the client hears while there is nothing to say.
 pub(crate) struct Beats {
     pub(crate) rhythm: Heartbeat,
-    /// Comments in an event stream; else white space before JSON.
-    pub(crate) streamed: bool,
+    /// What the answer is made of.
+    pub(crate) media: Media,
+    /// What is said in a stream; before JSON in one piece it is white space.
+    pub(crate) words: &'static [u8],
     pub(crate) request_id: String,
     pub(crate) counter: Heartbeats,
 }
 
 impl Beats {
     pub(crate) fn bytes(&self) -> Bytes {
-        Bytes::from_static(if self.streamed { b": keep-alive\n\n" } else { b" " })
+        Bytes::from_static(if self.media == Media::Json { b" " } else { self.words })
     }
 }
 

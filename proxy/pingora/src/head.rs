@@ -3,9 +3,9 @@
 //! Both directions are allow-lists. A client's credentials, cookies and `x-forwarded-*` stay
 //! here, and so does whatever a provider says about itself.
 
+use adapters_canonical::dialect::{Dialect, StreamErrors};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::{Loss, LossKind};
-use adapters_openai::ingress::StreamErrors;
 use conf_schema::plan;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
@@ -41,9 +41,21 @@ const AS_IT_IS: HeaderValue = HeaderValue::from_static("identity");
 /// Client headers that mean the same to every provider and name nobody.
 static ALWAYS_FORWARDED: [HeaderName; 2] =
     [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate")];
-/// Client headers that a provider of the same dialect understands.
-static FORWARDED_IN_DIALECT: [HeaderName; 2] =
+/// Client headers that a provider of OpenAI's dialects understands.
+static FORWARDED_TO_OPENAI: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("openai-beta")];
+/// Client headers that a provider of Anthropic's dialect understands.
+static FORWARDED_TO_ANTHROPIC: [HeaderName; 2] =
+    [HeaderName::from_static("anthropic-version"), HeaderName::from_static("anthropic-beta")];
+
+/// What an answer to a client is made of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Media {
+    Json,
+    /// JSON that comes piece by piece.
+    JsonStream,
+    Events,
+}
 
 /// How a broken stream tells of it: what the client says, else the configuration.
 pub(crate) fn stream_errors(
@@ -93,10 +105,19 @@ pub(crate) fn upstream_request(
     if let Some((name, value)) = upstream.credential(attempt.account) {
         header.insert_header(name, value)?;
     }
-    let in_dialect: &[HeaderName] = if upstream.passthrough { &FORWARDED_IN_DIALECT } else { &[] };
+    let in_dialect: &[HeaderName] = match (attempt.passthrough, upstream.dialect) {
+        (true, Dialect::OpenAi | Dialect::Responses) => &FORWARDED_TO_OPENAI,
+        (true, Dialect::Anthropic) => &FORWARDED_TO_ANTHROPIC,
+        (true, Dialect::Gemini) | (false, _) => &[],
+    };
     let names = ALWAYS_FORWARDED.iter().chain(in_dialect).chain(&upstream.provider.forward_headers);
     for name in names {
-        for value in client.headers.get_all(name) {
+        let mut values = client.headers.get_all(name).iter();
+        // The client's word goes before ours.
+        if let Some(value) = values.next() {
+            header.insert_header(name, value)?;
+        }
+        for value in values {
             header.append_header(name, value)?;
         }
     }
@@ -107,10 +128,10 @@ pub(crate) fn upstream_request(
 pub(crate) fn client_response(
     upstream: &ResponseHeader,
     attempt: &Attempt,
-    streamed: bool,
+    media: Media,
     request_id: &str,
 ) -> Result<ResponseHeader> {
-    let mut header = opening(upstream.status.as_u16(), streamed, request_id)?;
+    let mut header = opening(upstream.status.as_u16(), media, request_id)?;
     keep(&upstream.headers, &mut header)?;
     if let Some(losses) = losses(&attempt.losses) {
         header.insert_header(LOSSES, losses)?;
@@ -119,10 +140,10 @@ pub(crate) fn client_response(
 }
 
 /// What the header of an answer says before anything is known of the answer itself.
-pub(crate) fn opening(status: u16, streamed: bool, request_id: &str) -> Result<ResponseHeader> {
-    let content_type = if streamed { EVENTS } else { JSON };
+pub(crate) fn opening(status: u16, media: Media, request_id: &str) -> Result<ResponseHeader> {
+    let content_type = if media == Media::Events { EVENTS } else { JSON };
     let mut header = reply::header(status, content_type, request_id)?;
-    if streamed {
+    if media != Media::Json {
         header.insert_header(CACHE_CONTROL, "no-cache")?;
         // nginx buffers answers unless told not to.
         header.insert_header("x-accel-buffering", "no")?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
-use adapters_openai::ingress::{self, ChatStreamEncoder, StreamErrors};
+use adapters_openai::ingress::{self, ChatStreamEncoder};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use pingora::Result;
@@ -132,7 +132,7 @@ async fn answer_streamed(mut session: ServerSession, request: &ChatRequest) -> R
         include_usage: request.stream.is_some_and(|stream| stream.include_usage),
         ..AnswerContext::default()
     };
-    let mut encoder = ChatStreamEncoder::new(context, StreamErrors::default());
+    let mut encoder = ChatStreamEncoder::new(context);
     for delta in adapters_mock::deltas(&adapters_mock::answer(request)) {
         let mut out = Vec::new();
         encoder.push(&delta, &mut out);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
-use adapters_openai::ingress;
+use adapters_canonical::ingress::Ingress;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -40,10 +40,11 @@ pub(crate) async fn text(
 /// Answers with an error in the client's dialect, and says what status it was.
 pub(crate) async fn failure(
     session: &mut Session,
+    ingress: &dyn Ingress,
     failure: &Failure,
     request_id: &str,
 ) -> Result<u16> {
-    let (header, body) = failure_parts(failure, request_id)?;
+    let (header, body) = failure_parts(ingress, failure, request_id)?;
     let status = header.status.as_u16();
     if leaves_body_unread(failure) {
         // What is left of the body may be long; the next request would have to wait for it.
@@ -55,10 +56,11 @@ pub(crate) async fn failure(
 
 /// Header and body of an error in the client's dialect.
 pub(crate) fn failure_parts(
+    ingress: &dyn Ingress,
     failure: &Failure,
     request_id: &str,
 ) -> Result<(Box<ResponseHeader>, Bytes)> {
-    let answer = ingress::encode_failure(failure, request_id);
+    let answer = ingress.encode_failure(failure, request_id);
     let mut header = header(answer.status, JSON, request_id)?;
     match failure {
         Failure::MethodNotAllowed { allowed, .. } => header.insert_header(ALLOW, *allowed)?,

@@ -7,11 +7,10 @@
 use std::sync::Arc;
 
 use adapters_canonical::delta::{Delta, PartKind};
-use adapters_canonical::dialect::{AnswerContext, StreamDecoder, StreamEncoder};
+use adapters_canonical::dialect::{StreamDecoder, StreamEncoder};
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
-use adapters_openai::ingress::{ChatStreamEncoder, StreamErrors};
-use adapters_openai::passthrough::StreamTap;
 
 use crate::answer::Outcome;
 
@@ -35,10 +34,10 @@ pub(crate) struct Streamed {
 
 enum Way {
     /// Both sides speak the same dialect: frames pass untouched.
-    Tap(Box<StreamTap>),
+    Tap(Box<dyn StreamTap>),
     Translate {
         decoder: Box<dyn StreamDecoder>,
-        encoder: Box<ChatStreamEncoder>,
+        encoder: Box<dyn StreamEncoder>,
         /// Kept for its memory.
         deltas: Vec<Delta>,
     },
@@ -46,24 +45,16 @@ enum Way {
 
 impl Streamed {
     /// From a provider that speaks the client's dialect.
-    pub(crate) fn pass_through(
-        context: AnswerContext,
-        errors: StreamErrors,
-        usage_injected: bool,
-        provider: Arc<str>,
-    ) -> Self {
-        let tap = StreamTap::new(context, errors, usage_injected);
-        Self::new(Way::Tap(Box::new(tap)), provider)
+    pub(crate) fn pass_through(tap: Box<dyn StreamTap>, provider: Arc<str>) -> Self {
+        Self::new(Way::Tap(tap), provider)
     }
 
     /// From a provider that speaks another.
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
-        context: AnswerContext,
-        errors: StreamErrors,
+        encoder: Box<dyn StreamEncoder>,
         provider: Arc<str>,
     ) -> Self {
-        let encoder = Box::new(ChatStreamEncoder::new(context, errors));
         Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
     }
 
@@ -235,6 +226,10 @@ impl Streamed {
                     match delta {
                         Delta::Usage(ref usage) => outcome.usage.update(usage),
                         Delta::Malformed(_) => outcome.malformed += 1,
+                        Delta::Loss(loss) => {
+                            outcome.losses.push(loss);
+                            continue;
+                        }
                         Delta::Failure(error) => {
                             failed = Some(error);
                             break;
@@ -263,13 +258,21 @@ fn is_content(delta: &Delta) -> bool {
         | Delta::PartEnd { .. }
         | Delta::Usage(_)
         | Delta::Failure(_)
-        | Delta::Malformed(_) => false,
+        | Delta::Malformed(_)
+        | Delta::Loss(_) => false,
         Delta::PartStart { kind, .. } => match kind {
             PartKind::Text | PartKind::Refusal => false,
-            PartKind::Reasoning { redacted } => redacted.is_some(),
-            PartKind::ToolCall { .. } | PartKind::Opaque(_) => true,
+            PartKind::Reasoning { redacted, .. } => redacted.is_some(),
+            PartKind::ToolCall { .. }
+            | PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Opaque(_) => true,
         },
         Delta::Text { text, .. } => !text.is_empty(),
-        Delta::Arguments { .. } | Delta::Signature { .. } | Delta::Finish { .. } => true,
+        Delta::Arguments { .. }
+        | Delta::Signature { .. }
+        | Delta::Citation { .. }
+        | Delta::Logprobs { .. }
+        | Delta::Finish { .. } => true,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_anthropic::egress::Anthropic;
-use adapters_canonical::dialect::Egress;
+use adapters_canonical::dialect::{Dialect as Spoken, Egress};
 use adapters_gemini::egress::Gemini;
 use adapters_openai::egress::OpenAi;
 use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider, Timeouts};
@@ -32,8 +32,8 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// A provider, and everything about it that does not change from request to request.
 pub(crate) struct Upstream {
     pub(crate) provider: Arc<Provider>,
-    /// What the client's own dialect can pass through untouched.
-    pub(crate) passthrough: bool,
+    /// What it speaks: clients of the same dialect are passed through.
+    pub(crate) dialect: Spoken,
     pub(crate) egress: &'static dyn Egress,
     /// As the provider's `accounts`, by place.
     accounts: Vec<AccountState>,
@@ -53,7 +53,7 @@ impl Upstream {
         let egress = egress(provider.dialect);
         let authority = provider.base_url.authority();
         Self {
-            passthrough: matches!(provider.dialect, Dialect::OpenAi | Dialect::Mock),
+            dialect: spoken(provider.dialect),
             egress,
             accounts: provider
                 .accounts
@@ -118,6 +118,14 @@ impl AccountState {
             Credential::None | Credential::Missing { .. } => None,
         };
         Self { credential, group_key: hasher.finish() }
+    }
+}
+
+fn spoken(dialect: Dialect) -> Spoken {
+    match dialect {
+        Dialect::OpenAi | Dialect::Mock => Spoken::OpenAi,
+        Dialect::Anthropic => Spoken::Anthropic,
+        Dialect::Gemini => Spoken::Gemini,
     }
 }
 
