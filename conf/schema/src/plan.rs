@@ -14,7 +14,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-pub use crate::raw::{AuthMode, Dialect, HttpVersion, Strategy, StreamErrors};
+pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use listener::{Admin, Limits, Listener, ListenerTls, StateDir};
@@ -59,6 +59,9 @@ pub struct Plan {
     pub heartbeat: Heartbeat,
     /// How a stream ends that cannot be completed, unless the request says it.
     pub stream_errors: StreamErrors,
+    /// What becomes of a request of which a provider cannot express everything, unless its model
+    /// or the request says it.
+    pub losses: LossPolicy,
     /// Between two PINGs on an upstream HTTP/2 connection; above zero.
     pub http2_ping: Duration,
     /// The same models and providers as above, by name.
@@ -150,6 +153,7 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         queue: checker.queue(config.queue),
         heartbeat: resilience::heartbeat(config.heartbeat),
         stream_errors: config.stream_errors.value().unwrap_or_default(),
+        losses: config.losses.value().unwrap_or_default(),
         http2_ping: config.http2_ping.value().map_or(HTTP2_PING, |raw::Timespan(given)| given),
     }
 }

@@ -20,8 +20,8 @@ pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
 pub use provider::{Dialect, HttpVersion};
-pub use resilience::StreamErrors;
 pub(crate) use resilience::{Affinity, Heartbeat, Queue};
+pub use resilience::{LossPolicy, StreamErrors};
 pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};
 
 use crate::read::Field;
@@ -69,6 +69,10 @@ pub(crate) struct Config {
     /// `x-penstock-stream-errors`. Default: `graceful`.
     #[serde(default)]
     pub(crate) stream_errors: Field<StreamErrors>,
+    /// What becomes of a request of which a provider cannot express everything, unless its model
+    /// or the request itself (`x-penstock-losses`) says it. Default: `report`.
+    #[serde(default)]
+    pub(crate) losses: Field<LossPolicy>,
     /// How often an upstream HTTP/2 connection is asked whether it is alive. Default: `15s`.
     #[serde(default)]
     pub(crate) http2_ping: Field<Timespan>,

@@ -83,6 +83,7 @@ mod tests {
             "providers: [{name: a, dialect: mock, accounts: [{name: b, limits: {concurrent: 0}}]}]",
             "heartbeat: {after: 5}",
             "stream_errors: silent",
+            "losses: forgive",
         ] {
             assert!(accepts(yaml).is_err(), "{yaml}");
             struct Nowhere;

@@ -236,7 +236,13 @@ impl BufferedSession {
         }
         self.header_sent = true;
         let streamed = head::is_event_stream(&held);
-        let mut header = self.handle.lock().header.take().unwrap_or(held);
+        let mut shared = self.handle.lock();
+        let mut header = shared.header.take().unwrap_or(held);
+        if let Some(losses) = shared.losses.take() {
+            // Cannot fail: both are valid already.
+            let _ = header.insert_header(head::LOSSES, losses);
+        }
+        drop(shared);
         let length = body.as_ref().map_or(0, Bytes::len);
         if end && !streamed {
             header.remove_header(&TRANSFER_ENCODING);

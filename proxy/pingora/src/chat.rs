@@ -1,14 +1,17 @@
 //! A chat request before it is sent: who asks, for what, and how each attempt says it.
 
+use std::fmt::Write as _;
+
 use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Asked, Framing};
 use adapters_canonical::loss::{DecodeError, Loss};
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use conf_schema::plan::LossPolicy;
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
-use proxy_route::{Choice, resolve};
+use proxy_route::Choice;
+use proxy_route::resolve::{self, Resolved};
 use proxy_telemetry::Heartbeats;
 
 use crate::body::{self, Unread};
@@ -19,14 +22,23 @@ use crate::head::Media;
 use crate::snapshot::Snapshot;
 use crate::{buffered, clock, head};
 
+/// As many losses are named in an error as a person may want to read.
+const MOST_NAMED: usize = 8;
+
 /// Who is asking, if they may.
 pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller, Failure> {
-    let shown = session.req_header().headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let header = session.req_header();
+    let shown = |name: &str| header.headers.get(name).map(|value| value.as_bytes());
     // The scheme's name is case-insensitive; a key without one is taken as it is.
-    let key = shown.map(|value| match value.split_at_checked(7) {
+    let bearer = shown("authorization").map(|value| match value.split_at_checked(7) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") => key.trim_ascii(),
         _ => value,
     });
+    let query = header.uri.query().and_then(|query| {
+        query.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::as_bytes)
+    });
+    // Where the SDKs of the four dialects put it.
+    let key = bearer.or(shown("x-api-key")).or(shown("x-goog-api-key")).or(query);
     snapshot.keys.identify(key).map_err(|refused| match refused {
         Refused::Missing => Failure::KeyMissing,
         Refused::Unknown => Failure::KeyUnknown,
@@ -53,6 +65,13 @@ pub(crate) async fn read(
         let model = envelope.model.clone().into_owned();
         Unread::Refused(Failure::ModelUnknown { model, near: unknown.near })
     })?;
+    let configured = match &resolved {
+        Resolved::Listed(model) => model.losses,
+        Resolved::Direct(_) => None,
+    };
+    let configured = configured.unwrap_or(ctx.snapshot.plan.losses);
+    let loss_policy =
+        head::loss_policy(session.req_header(), configured).map_err(Unread::Refused)?;
     let ask = Ask {
         header: session.req_header(),
         caller: &ctx.caller,
@@ -79,6 +98,7 @@ pub(crate) async fn read(
     let handle = buffered::install(session, beats);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
     chat.stream_errors = stream_errors;
+    chat.loss_policy = loss_policy;
     ctx.chat = Some(Box::new(chat));
     Ok(())
 }
@@ -138,8 +158,27 @@ pub(crate) fn attempt(
     losses.extend(
         encoded.losses.into_iter().map(|loss| Loss { path: path(&loss.path).into(), ..loss }),
     );
+    if chat.loss_policy == LossPolicy::Refuse
+        && let Some(error) = losses_as_error(&losses)
+    {
+        let provider = target.provider.name.to_string();
+        return Err(Failure::RequestNotExpressible { provider, error });
+    }
     let request = encoded.value;
     Ok(attempt(request.path, request.headers, Bytes::from(request.body), losses, false))
+}
+
+/// What would get lost, as the reason to refuse a request that may lose nothing.
+fn losses_as_error(losses: &[Loss]) -> Option<DecodeError> {
+    let (first, others) = losses.split_first()?;
+    let mut reason = first.reason.to_string();
+    for Loss { path, reason: why, .. } in others.iter().take(MOST_NAMED) {
+        let _ = write!(reason, "; `{path}`: {why}");
+    }
+    if others.len() > MOST_NAMED {
+        reason.push_str("; and more");
+    }
+    Some(DecodeError::shape(first.path.clone(), reason))
 }
 
 /// An attempt that could not even be said, so that its place is given back with a reason.

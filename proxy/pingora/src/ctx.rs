@@ -9,7 +9,7 @@ use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Envelope, Framing, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use bytes::Bytes;
-use conf_schema::plan::{Provider, Timeouts};
+use conf_schema::plan::{LossPolicy, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use proxy_admit::key::Caller;
 use proxy_route::account::Reservation;
@@ -20,7 +20,7 @@ use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 use crate::answer::{Outcome, Whole};
 use crate::course::{self, Course};
 use crate::handle::Handle;
-use crate::head::Media;
+use crate::head::{self, Media};
 use crate::snapshot::Snapshot;
 use crate::upstream::Upstream;
 
@@ -53,6 +53,8 @@ pub(crate) struct ChatExchange {
     pub(crate) last: Option<Failure>,
     /// How a broken stream tells of it.
     pub(crate) stream_errors: StreamErrors,
+    /// What becomes of it if a provider cannot express all of it.
+    pub(crate) loss_policy: LossPolicy,
     /// Read only if some attempt must translate.
     canonical: Option<Box<Translated<ChatRequest>>>,
     pub(crate) attempt: Option<Attempt>,
@@ -123,6 +125,7 @@ impl ChatExchange {
             course,
             last: None,
             stream_errors: StreamErrors::default(),
+            loss_policy: LossPolicy::default(),
             canonical: None,
             attempt: None,
             outcome: Outcome::default(),
@@ -165,6 +168,15 @@ impl ChatExchange {
             (true, Framing::JsonArray) => Media::JsonStream,
             (false, _) => Media::Json,
         }
+    }
+
+    /// What the header of the answer says of losses.
+    pub(crate) fn said_losses(&self) -> Option<HeaderValue> {
+        if self.loss_policy != LossPolicy::Report {
+            return None;
+        }
+        let of_request = self.attempt.iter().flat_map(|attempt| &attempt.losses);
+        head::losses(of_request.chain(&self.outcome.losses))
     }
 
     /// The provider's own name of the model, for the log.

@@ -237,8 +237,10 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(REFUSED, "the answer is packed").into_up());
         }
         let media = exchange.media(streamed);
+        // Of an answer in one piece they are said when all are known.
+        let losses = if streamed { exchange.said_losses() } else { None };
+        let header = head::client_response(upstream_response, media, losses, &ctx.request_id)?;
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
-        let header = head::client_response(upstream_response, attempt, media, &ctx.request_id)?;
         attempt.answer = match context {
             None => {
                 if success {
@@ -300,7 +302,10 @@ impl ProxyHttp for Gateway {
                 }
                 if end {
                     *body = Some(match finish_whole(exchange, &ctx.request_id) {
-                        Ok(bytes) => bytes,
+                        Ok(bytes) => {
+                            exchange.handle.say_losses(exchange.said_losses());
+                            bytes
+                        }
                         Err((failure, _)) if self.again(ctx, &failure) => return Err(again()),
                         Err((failure, said)) => match ctx.chat.as_deref_mut() {
                             Some(exchange) => refusal(exchange, failure, &said, &ctx.request_id)?,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use adapters_canonical::failure::Failure;
 use bytes::Bytes;
 use conf_schema::plan::Heartbeat;
+use http::HeaderValue;
 use pingora::Error;
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) inner: Option<Box<ServerSession>>,
     /// The header to send instead of the one held back.
     pub(crate) header: Option<Box<ResponseHeader>>,
+    /// What the header is to say of losses.
+    pub(crate) losses: Option<HeaderValue>,
     /// The answer, if it is streamed.
     streamed: Option<Box<Streamed>>,
     /// When the current attempt began, and how long its upstream may be silent.
@@ -72,12 +75,18 @@ impl Handle {
         self.lock().header = Some(header);
     }
 
+    /// Adds what got lost to a header that is held back.
+    pub(crate) fn say_losses(&self, losses: Option<HeaderValue>) {
+        self.lock().losses = losses;
+    }
+
     /// Begins an attempt; forgets what an earlier one left behind.
     pub(crate) fn begin_attempt(&self, patience: Patience) {
         let mut shared = self.lock();
         shared.attempt = Some((Instant::now(), patience));
         shared.content_sent = false;
         shared.header = None;
+        shared.losses = None;
         shared.streamed = None;
     }
 

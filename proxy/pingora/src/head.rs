@@ -6,7 +6,7 @@
 use adapters_canonical::dialect::{Dialect, StreamErrors};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::{Loss, LossKind};
-use conf_schema::plan;
+use conf_schema::plan::{self, LossPolicy};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
     RETRY_AFTER, USER_AGENT,
@@ -82,6 +82,24 @@ pub(crate) fn no_retry(client: &RequestHeader) -> std::result::Result<bool, Fail
     }
 }
 
+/// What becomes of a request that a provider cannot express whole: what the client says, else the
+/// model, else the configuration.
+pub(crate) fn loss_policy(
+    client: &RequestHeader,
+    configured: LossPolicy,
+) -> std::result::Result<LossPolicy, Failure> {
+    match client.headers.get(LOSSES).map(|value| value.as_bytes()) {
+        None => Ok(configured),
+        Some(b"refuse") => Ok(LossPolicy::Refuse),
+        Some(b"report") => Ok(LossPolicy::Report),
+        Some(b"ignore") => Ok(LossPolicy::Ignore),
+        Some(_) => Err(Failure::HeaderMalformed {
+            name: LOSSES,
+            expected: "`refuse`, `report` or `ignore`",
+        }),
+    }
+}
+
 /// The request's header as the upstream gets it, in place of the client's.
 pub(crate) fn upstream_request(
     client: &RequestHeader,
@@ -127,13 +145,13 @@ pub(crate) fn upstream_request(
 /// The header of a successful answer as the client gets it, in place of the upstream's.
 pub(crate) fn client_response(
     upstream: &ResponseHeader,
-    attempt: &Attempt,
     media: Media,
+    losses: Option<HeaderValue>,
     request_id: &str,
 ) -> Result<ResponseHeader> {
     let mut header = opening(upstream.status.as_u16(), media, request_id)?;
     keep(&upstream.headers, &mut header)?;
-    if let Some(losses) = losses(&attempt.losses) {
+    if let Some(losses) = losses {
         header.insert_header(LOSSES, losses)?;
     }
     Ok(header)
@@ -183,7 +201,8 @@ pub(crate) fn keep(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
     Ok(())
 }
 
-fn losses(losses: &[Loss]) -> Option<HeaderValue> {
+/// What the header of an answer says of `losses`, if there are any.
+pub(crate) fn losses<'a>(losses: impl IntoIterator<Item = &'a Loss>) -> Option<HeaderValue> {
     let mut text = String::new();
     for loss in losses {
         let what = match loss.kind {

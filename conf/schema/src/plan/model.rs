@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-use super::{Checker, Provider, Strategy, Timeouts, Unique};
+use super::{Checker, LossPolicy, Provider, Strategy, Timeouts, Unique};
 use crate::{
     raw::{self, Timespan},
     read::{Field, Placed},
@@ -23,6 +23,9 @@ pub struct Model {
     pub timeouts: ModelTimeouts,
     /// Other models to ask when this one cannot take a request because of what is in it.
     pub fallbacks: Fallbacks,
+    /// What becomes of a request of which a provider cannot express everything, where that is said
+    /// of this model.
+    pub losses: Option<LossPolicy>,
 }
 
 /// How long to wait for a model; all above zero, `None` is what its provider says.
@@ -94,7 +97,8 @@ impl Checker<'_> {
         for Placed { value: raw, at } in
             list.value().unwrap_or_default().into_iter().filter_map(Field::given)
         {
-            let raw::Model { name, targets, strategy, timeouts, fallbacks: fall_back } = raw;
+            let raw::Model { name, targets, strategy, timeouts, fallbacks: fall_back, losses } =
+                raw;
             let name = name.required(&at, "name", self.problems);
             if let Some(name) = &name {
                 names.add(name, self.problems);
@@ -111,6 +115,7 @@ impl Checker<'_> {
                     strategy: strategy.value().unwrap_or_default(),
                     timeouts: model_timeouts(timeouts),
                     fallbacks: Fallbacks::default(),
+                    losses: losses.value(),
                 });
                 fallbacks.push(fall_back);
             }

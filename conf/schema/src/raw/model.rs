@@ -4,7 +4,7 @@ use conf_name::{ModelName, ProviderName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Timespan;
+use super::{LossPolicy, Timespan};
 use crate::read::Field;
 
 /// A model that clients can ask for.
@@ -25,6 +25,10 @@ pub(crate) struct Model {
     /// Other models to ask when this one cannot take a request because of what is in it.
     #[serde(default)]
     pub(crate) fallbacks: Field<Fallbacks>,
+    /// What becomes of a request of which a provider cannot express everything. Default: what the
+    /// whole configuration says.
+    #[serde(default)]
+    pub(crate) losses: Field<LossPolicy>,
 }
 
 /// Which account of which target is next.

@@ -1,4 +1,4 @@
-//! `affinity:`, `queue:`, `heartbeat:` and `stream_errors:` as written.
+//! `affinity:`, `queue:`, `heartbeat:`, `stream_errors:` and `losses:` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,4 +62,17 @@ pub enum StreamErrors {
     Graceful,
     /// With the error: clients that look for it know what happened.
     Explicit,
+}
+
+/// What becomes of a request of which a provider cannot express everything.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LossPolicy {
+    /// It is refused, and told what.
+    Refuse,
+    /// It is answered, and a header of the answer names what got lost.
+    #[default]
+    Report,
+    /// It is answered.
+    Ignore,
 }

@@ -16,6 +16,7 @@ mod failover;
 mod failures;
 mod gateway;
 mod heartbeats;
+mod losses;
 mod mock_model;
 mod observed;
 mod overload;
