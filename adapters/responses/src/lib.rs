@@ -1,0 +1,3 @@
+//! OpenAI Responses: the wire format, and both faces of it.
+
+#![deny(clippy::wildcard_enum_match_arm)]
