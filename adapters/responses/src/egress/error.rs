@@ -25,6 +25,12 @@ pub(crate) fn failed(response: Option<&RawValue>) -> UpstreamError {
     by_code(error.unwrap_or_else(|| UpstreamError::from_status(500)))
 }
 
+/// Reads the `error` of a response.
+pub(super) fn object(raw: &RawValue) -> UpstreamError {
+    let error = refusal::stream_error(raw.get(), true);
+    by_code(error.unwrap_or_else(|| UpstreamError::from_status(500)))
+}
+
 /// Codes that only responses have.
 fn by_code(error: UpstreamError) -> UpstreamError {
     let (status, kind) = match error.code.as_deref() {

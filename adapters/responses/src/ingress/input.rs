@@ -173,10 +173,8 @@ impl Conversation {
     fn seal_text(&mut self, seal: &str) {
         let last = self.messages.iter_mut().rev().find(|it| it.role == Role::Assistant);
         let parts = last.into_iter().flat_map(|message| message.parts.iter_mut().rev());
-        let mut texts = parts.filter_map(|part| match part {
-            Part::Text(text) => Some(text),
-            _ => None,
-        });
+        let mut texts =
+            parts.filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
         if let Some(Text { signature, .. }) = texts.next() {
             *signature = Some(seal.to_owned());
         }
@@ -185,10 +183,9 @@ impl Conversation {
     /// Seals the last call of this id.
     fn seal_call(&mut self, id: &str, seal: &str) {
         let parts = self.messages.iter_mut().rev().flat_map(|it| it.parts.iter_mut().rev());
-        let mut calls = parts.filter_map(|part| match part {
-            Part::ToolCall(call) if call.id == id => Some(call),
-            _ => None,
-        });
+        let mut calls = parts
+            .filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None })
+            .filter(|call| call.id == id);
         if let Some(ToolCall { signature, .. }) = calls.next() {
             *signature = Some(seal.to_owned());
         }
