@@ -8,6 +8,7 @@
 //! | [`chat`]       | what did the client ask, what did the model answer?                  |
 //! | [`annotation`] | where do the words of an answer come from, and how likely were they? |
 //! | [`delta`]      | what does one step of a streamed answer say?                         |
+//! | [`collect`]    | what does a streamed answer say as a whole?                          |
 //! | [`usage`]      | how many tokens of which kind?                                       |
 //! | [`failure`]    | why was there no answer?                                             |
 //! | [`loss`]       | what could a translation not carry over?                             |
@@ -16,6 +17,7 @@
 
 pub mod annotation;
 pub mod chat;
+pub mod collect;
 pub mod delta;
 pub mod dialect;
 pub mod failure;

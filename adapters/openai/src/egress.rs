@@ -1,6 +1,5 @@
 //! The provider's side: how we ask one that speaks OpenAI, and what it answered.
 
-mod error;
 mod request;
 mod response;
 mod stream;
@@ -9,9 +8,8 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
-
-pub(crate) use error::stream_error;
 
 /// Asks providers that speak OpenAI chat completions.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +39,6 @@ impl Egress for OpenAi {
     }
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
-        error::decode(status, headers, body)
+        refusal::decode(status, headers, body)
     }
 }

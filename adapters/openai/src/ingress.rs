@@ -2,9 +2,7 @@
 
 mod chunk;
 mod envelope;
-mod error;
 mod message;
-mod models;
 mod opening;
 mod request;
 mod response;
@@ -22,9 +20,10 @@ use adapters_canonical::ingress::{
 use adapters_canonical::loss::{DecodeError, Translated};
 use adapters_canonical::usage::Usage;
 
+use adapters_openai_words::{failure, models};
+
 use crate::passthrough;
 
-pub use error::encode_failure;
 pub use request::decode_request;
 pub use response::encode_response;
 pub use stream::ChatStreamEncoder;
@@ -36,6 +35,12 @@ pub(crate) use response::completion_id;
 
 /// Where the dialect is asked, below the base URL.
 const PATH: &str = "/chat/completions";
+
+/// Status and body for a client that speaks OpenAI.
+#[must_use]
+pub fn encode_failure(failure: &Failure, request_id: &str) -> ErrorAnswer {
+    failure::encode_failure(failure, request_id)
+}
 
 /// Answers clients that speak OpenAI chat completions.
 #[derive(Clone, Copy, Debug, Default)]

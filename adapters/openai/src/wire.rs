@@ -6,6 +6,5 @@
 
 pub(crate) mod answer;
 pub(crate) mod content;
-pub(crate) mod error;
 pub(crate) mod request;
 pub(crate) mod usage;

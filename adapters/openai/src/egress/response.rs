@@ -33,7 +33,7 @@ use adapters_json::string::Str;
 pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
     let answer: Answer<'_> = read::body(body)?;
     let Some(wire_choices) = answer.choices else {
-        return Err(match super::error::in_chunk(answer.error) {
+        return Err(match adapters_openai_words::refusal::in_chunk(answer.error) {
             Some(_) => DecodeError::shape("error", "stands where the answer should be"),
             None => DecodeError::shape("choices", "is missing"),
         });

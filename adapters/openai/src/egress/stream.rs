@@ -3,9 +3,9 @@
 use adapters_canonical::delta::{Delta, Start};
 use adapters_canonical::dialect::StreamDecoder;
 use adapters_canonical::loss::DecodeError;
+use adapters_openai_words::refusal::{in_chunk, stream_error};
 use adapters_sse::{Decoder, Frame};
 
-use super::error::{in_chunk, stream_error};
 use super::response::finish;
 use crate::wire::answer::{Answer, Choice, seconds};
 use adapters_json::read;

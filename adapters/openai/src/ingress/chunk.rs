@@ -4,8 +4,8 @@ use adapters_canonical::chat::FinishReason;
 use adapters_canonical::dialect::StreamErrors;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_openai_words::failure::Words;
 
-use super::error::Words;
 use crate::wire::usage::Usage;
 use adapters_json::write;
 

@@ -7,10 +7,10 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_openai_words::refusal::stream_error;
 use adapters_sse::{Decoder, Frame};
 
 use super::peek::{Member, Peek};
-use crate::egress::stream_error;
 use crate::ingress::{Chunks, completion_id, done};
 use crate::wire::answer::seconds;
 use crate::wire::usage::Usage;

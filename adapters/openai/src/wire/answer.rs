@@ -1,10 +1,10 @@
 //! A chat completion, whole or in chunks.
 
+use adapters_openai_words::wire::Said;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::content::{Content, FunctionCall, ReasoningDetail, ToolCall};
-use super::error::Said;
 use super::usage::Usage;
 use adapters_json::string::Str;
 

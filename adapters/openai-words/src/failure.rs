@@ -6,7 +6,7 @@ use adapters_canonical::dialect::ErrorAnswer;
 use adapters_canonical::failure::{ErrorKind, Failure, UpstreamError};
 use adapters_canonical::loss::DecodeError;
 
-use crate::wire::error::{Envelope, Written};
+use crate::wire::{Envelope, Written};
 use adapters_json::write;
 
 /// Status and body for a client that speaks OpenAI.
@@ -23,8 +23,10 @@ pub fn encode_failure(failure: &Failure, request_id: &str) -> ErrorAnswer {
 }
 
 /// What is said of a failure, in an envelope or in the last chunk of a stream.
-pub(crate) struct Words<'a> {
-    status: u16,
+#[derive(Debug)]
+pub struct Words<'a> {
+    /// HTTP status.
+    pub status: u16,
     kind: &'a str,
     code: Option<&'a str>,
     param: Option<&'a str>,
@@ -36,7 +38,9 @@ const INVALID: &str = "invalid_request_error";
 const SERVER: &str = "server_error";
 
 impl<'a> Words<'a> {
-    pub(crate) fn of(failure: &'a Failure) -> Self {
+    /// What OpenAI would say of it.
+    #[must_use]
+    pub fn of(failure: &'a Failure) -> Self {
         use Failure as F;
         let own = |status, kind, code| Self {
             status,
@@ -103,7 +107,9 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(crate) fn written<'b>(&'b self, request_id: &'b str) -> Written<'b> {
+    /// The same as it is written.
+    #[must_use]
+    pub fn written<'b>(&'b self, request_id: &'b str) -> Written<'b> {
         Written {
             message: &self.message,
             kind: self.kind,

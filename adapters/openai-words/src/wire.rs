@@ -10,20 +10,28 @@ use adapters_json::string::Label;
 
 /// What we write. Clients require the first four; `provider` and `request_id` are ours.
 #[derive(Debug, Serialize)]
-pub(crate) struct Envelope<'a> {
-    pub(crate) error: Written<'a>,
+pub struct Envelope<'a> {
+    /// What happened.
+    pub error: Written<'a>,
 }
 
+/// The error in our words.
 #[derive(Debug, Serialize)]
-pub(crate) struct Written<'a> {
-    pub(crate) message: &'a str,
+pub struct Written<'a> {
+    /// For a person.
+    pub message: &'a str,
+    /// Such as `invalid_request_error`.
     #[serde(rename = "type")]
-    pub(crate) kind: &'a str,
-    pub(crate) param: Option<&'a str>,
-    pub(crate) code: Option<&'a str>,
+    pub kind: &'a str,
+    /// The member of the request it is about.
+    pub param: Option<&'a str>,
+    /// For a program.
+    pub code: Option<&'a str>,
+    /// The provider that said no.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) provider: Option<&'a str>,
-    pub(crate) request_id: &'a str,
+    pub provider: Option<&'a str>,
+    /// `x-request-id` of the request.
+    pub request_id: &'a str,
 }
 
 /// What providers write, in every form that has been seen.
@@ -47,23 +55,31 @@ pub(crate) struct Answer {
 
 /// The error itself: an object, a plain string, or an array of complaints.
 #[derive(Debug, Default)]
-pub(crate) enum Said {
+pub enum Said {
+    /// None.
     #[default]
     Nothing,
+    /// A sentence.
     Words(String),
+    /// What OpenAI writes.
     Object(Box<Object>),
 }
 
+/// An error of which each member may be missing.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Object {
+pub struct Object {
+    /// For a person.
     #[serde(default, alias = "msg")]
-    pub(crate) message: Label,
+    pub message: Label,
+    /// The provider's own type.
     #[serde(default, rename = "type")]
-    pub(crate) kind: Label,
+    pub kind: Label,
+    /// The member of the request it is about.
     #[serde(default)]
-    pub(crate) param: Label,
+    pub param: Label,
+    /// For a program; some providers put the status here.
     #[serde(default)]
-    pub(crate) code: Label,
+    pub code: Label,
 }
 
 impl<'de> Deserialize<'de> for Said {

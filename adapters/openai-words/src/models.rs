@@ -20,12 +20,14 @@ struct List<'a> {
 }
 
 /// The body that answers `GET /v1/models/{id}`.
-pub(super) fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
+#[must_use]
+pub fn encode_model(model: &ModelEntry<'_>) -> Vec<u8> {
     write::body(&wire(model))
 }
 
 /// The body that answers `GET /v1/models`.
-pub(super) fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
+#[must_use]
+pub fn encode_models(models: &[ModelEntry<'_>]) -> Vec<u8> {
     write::body(&List { object: "list", data: models.iter().map(wire).collect() })
 }
 

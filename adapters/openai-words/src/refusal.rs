@@ -5,21 +5,23 @@ use std::time::Duration;
 use adapters_canonical::failure::{ErrorKind, UpstreamError};
 use http::HeaderMap;
 
-use crate::wire::error::{Answer, Object, Said};
+use crate::wire::{Answer, Object, Said};
 use adapters_json::string::Label;
 
 /// Reads an answer whose status is not a success.
 ///
 /// Known forms: OpenAI's `{"error": {message, type, param, code}}`, with a bare string for the
 /// `error`, with FastAPI's `detail`, without an envelope, and any of them in an array.
-pub(super) fn decode(status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
+#[must_use]
+pub fn decode(status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
     let said = read(body).and_then(|answer| object(answer, true)).unwrap_or_default();
     UpstreamError { retry_after: retry_after(headers), ..error(Some(status), said) }
 }
 
 /// Reads an error inside a stream; `None` if it is none. `named` if the frame itself is called an
 /// error, so that an envelope is not needed.
-pub(crate) fn stream_error(json: &str, named: bool) -> Option<UpstreamError> {
+#[must_use]
+pub fn stream_error(json: &str, named: bool) -> Option<UpstreamError> {
     let said = object(read(json.as_bytes())?, named);
     match (said, named) {
         (Some(said), _) => Some(error(None, said)),
@@ -29,7 +31,8 @@ pub(crate) fn stream_error(json: &str, named: bool) -> Option<UpstreamError> {
 }
 
 /// An error that was read as part of a chunk.
-pub(super) fn in_chunk(said: Said) -> Option<UpstreamError> {
+#[must_use]
+pub fn in_chunk(said: Said) -> Option<UpstreamError> {
     let answer = Answer { error: said, ..Answer::default() };
     object(answer, false).map(|said| error(None, said))
 }

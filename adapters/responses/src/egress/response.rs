@@ -1,0 +1,201 @@
+//! A provider's whole answer.
+
+use adapters_canonical::annotation::TokenLogprob;
+use adapters_canonical::chat::{
+    ChatResponse, Choice, Finish, FinishReason, Media, MediaSource, Opaque, Part, Text, Thought,
+    ToolCall, ToolKind,
+};
+use adapters_canonical::dialect::Dialect;
+use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_json::read;
+use adapters_json::string::Str;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::error;
+use crate::ingress::annotation;
+use crate::passthrough;
+use crate::wire::item::{Content, Item, Logprob, Words};
+use crate::wire::response::{Response, seconds};
+
+/// Reads a response object.
+///
+/// | item                                  | becomes                             |
+/// |---------------------------------------|-------------------------------------|
+/// | `message`                             | texts and refusals                  |
+/// | `reasoning`                           | a thought; its cipher is its seal   |
+/// | `function_call`, `custom_tool_call`   | a call                              |
+/// | `image_generation_call` with a result | a picture                           |
+/// | anything else                         | kept byte for byte                  |
+///
+/// # Errors
+///
+/// [`DecodeError`] names what did not fit.
+pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
+    let response: Response<'_> = read::body(body)?;
+    let Some(output) = &response.output else {
+        let path = if response.error.is_some() { "error" } else { "output" };
+        return Err(DecodeError::shape(
+            path,
+            "stands where the answer should be, or none is there",
+        ));
+    };
+    let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
+    for (at, raw) in output.iter().enumerate() {
+        item(raw, &format!("output[{at}]"), &mut parts, &mut logprobs)?;
+    }
+    let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let finish = finish(&response, calls);
+    let logprobs = Some(logprobs).filter(|tokens| !tokens.is_empty());
+    let usage = passthrough::tokens(response.usage, response.tool_usage.as_ref());
+    let value = ChatResponse {
+        id: response.id.map(String::from).unwrap_or_default(),
+        model: response.model.map(String::from).unwrap_or_default(),
+        created: seconds(response.created_at),
+        choices: vec![Choice { index: 0, parts, finish, logprobs }],
+        usage,
+        service_tier: response.service_tier,
+    };
+    Ok(value.into())
+}
+
+/// Why the answer ended.
+pub(super) fn finish(response: &Response<'_>, calls: bool) -> Finish {
+    let done = if calls { FinishReason::ToolCalls } else { FinishReason::Stop };
+    match response.status.as_deref() {
+        Some("incomplete") => {
+            let native = response.incomplete_details.as_ref().and_then(|it| it.reason.clone());
+            let reason = match native.as_deref() {
+                Some("content_filter") => FinishReason::ContentFilter,
+                Some("max_output_tokens") | None => FinishReason::Length,
+                Some(_) => done,
+            };
+            Finish { native, ..reason.into() }
+        }
+        Some(word @ ("failed" | "cancelled")) => {
+            let message = response.error.map(|error| error::object(error).message);
+            let native = Some(word.to_owned());
+            Finish { native, message, ..FinishReason::Error.into() }
+        }
+        _ => done.into(),
+    }
+}
+
+/// Reads an item that is complete.
+pub(super) fn item(
+    raw: &RawValue,
+    path: &str,
+    parts: &mut Vec<Part>,
+    logprobs: &mut Vec<TokenLogprob>,
+) -> Result<(), DecodeError> {
+    let item: Item<'_> = read::object(raw, path)?;
+    match item.kind.as_deref().unwrap_or_default() {
+        "message" => message(&item, path, parts, logprobs)?,
+        "reasoning" => parts.push(Part::Reasoning(thought(item))),
+        kind @ ("function_call" | "custom_tool_call") => {
+            let kind = tool_kind(kind);
+            let arguments = match kind {
+                ToolKind::Function => item.arguments,
+                ToolKind::Custom => item.input,
+            };
+            let arguments = arguments.map(words).unwrap_or_default();
+            let (id, name) = (call_id(&item), item.name.unwrap_or_default());
+            parts.push(Part::ToolCall(ToolCall { id, name, arguments, kind, signature: None }));
+        }
+        kind => parts.push(match picture(kind, raw) {
+            Some(media) => Part::Image(media),
+            None => Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() }),
+        }),
+    }
+    Ok(())
+}
+
+pub(super) fn tool_kind(kind: &str) -> ToolKind {
+    if kind == "custom_tool_call" { ToolKind::Custom } else { ToolKind::Function }
+}
+
+/// Names the call; some servers leave it out.
+pub(super) fn call_id(item: &Item<'_>) -> String {
+    let named = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
+    named(&item.call_id).or_else(|| named(&item.id)).unwrap_or_else(|| "call_0".to_owned())
+}
+
+fn message(
+    item: &Item<'_>,
+    path: &str,
+    parts: &mut Vec<Part>,
+    logprobs: &mut Vec<TokenLogprob>,
+) -> Result<(), DecodeError> {
+    let Some(content) = item.content else { return Ok(()) };
+    let content: Vec<&RawValue> = serde_json::from_str(content.get())
+        .map_err(|_| DecodeError::shape(format!("{path}.content"), "must be a list of parts"))?;
+    for (at, raw) in content.into_iter().enumerate() {
+        let content: Content<'_> = read::object(raw, &format!("{path}.content[{at}]"))?;
+        match &*content.kind {
+            "output_text" => {
+                let annotations = content.annotations.unwrap_or_default();
+                logprobs.extend(content.logprobs.unwrap_or_default().into_iter().map(token));
+                parts.push(Part::Text(Text {
+                    citations: annotations.into_iter().filter_map(annotation::read).collect(),
+                    ..content.text.unwrap_or_default().into()
+                }));
+            }
+            "refusal" => parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
+            _ => parts
+                .push(Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() })),
+        }
+    }
+    Ok(())
+}
+
+/// The thought of a reasoning item. Its summary goes before what was thought word for word.
+pub(super) fn thought(item: Item<'_>) -> Thought {
+    let content: Option<Vec<Words>> =
+        item.content.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let words = item.summary.filter(|summary| !summary.is_empty()).or(content).unwrap_or_default();
+    let words: Vec<&str> = words.iter().map(|words| words.text.as_str()).collect();
+    Thought {
+        text: words.join("\n\n"),
+        signature: item.encrypted_content.filter(|seal| !seal.is_empty()),
+        redacted: None,
+        origin: Some(Dialect::Responses),
+        id: item.id,
+    }
+}
+
+/// A text, or the JSON that stands where one should.
+fn words(raw: &RawValue) -> String {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| raw.get().to_owned())
+}
+
+fn picture(kind: &str, raw: &RawValue) -> Option<Media> {
+    #[derive(Deserialize)]
+    struct Drawn<'a> {
+        result: Option<String>,
+        #[serde(borrow)]
+        output_format: Option<Str<'a>>,
+    }
+
+    if kind != "image_generation_call" {
+        return None;
+    }
+    let Drawn { result, output_format } = serde_json::from_str(raw.get()).ok()?;
+    let format = output_format.as_deref().unwrap_or("png");
+    Some(Media {
+        source: MediaSource::Base64(result.filter(|result| !result.is_empty())?),
+        mime_type: Some(format!("image/{format}")),
+        name: None,
+        detail: None,
+        cache: None,
+    })
+}
+
+pub(super) fn token(wire: Logprob) -> TokenLogprob {
+    let top = wire.top_logprobs.into_iter().map(|top| TokenLogprob {
+        token: top.token,
+        logprob: top.logprob,
+        bytes: top.bytes,
+        top: Vec::new(),
+    });
+    TokenLogprob { token: wire.token, logprob: wire.logprob, bytes: wire.bytes, top: top.collect() }
+}

@@ -1,0 +1,114 @@
+//! The parts of the canonical answer: numbered, and never overlapping more than they may.
+
+use adapters_canonical::chat::{Part, Text, Thought, ToolCall};
+use adapters_canonical::delta::{Delta, PartKind};
+
+/// Numbers parts over the whole stream.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    next: u32,
+    /// How many are open, and whether they are calls: only calls may be open together.
+    open: u32,
+    calls: bool,
+}
+
+/// A part that is open.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) part: u32,
+    /// Whether any of it was said.
+    pub(super) said: bool,
+}
+
+impl Parts {
+    /// Begins a part; `None` if it must wait.
+    pub(super) fn start(&mut self, kind: PartKind, out: &mut Vec<Delta>) -> Option<Open> {
+        let is_call = matches!(kind, PartKind::ToolCall { .. });
+        if self.open > 0 && !(is_call && self.calls) {
+            return None;
+        }
+        let part = self.next;
+        self.next = self.next.saturating_add(1);
+        self.open += 1;
+        self.calls = is_call;
+        out.push(Delta::PartStart { part, choice: 0, kind });
+        Some(Open { part, said: false })
+    }
+
+    pub(super) fn end(&mut self, open: Open, out: &mut Vec<Delta>) {
+        self.open = self.open.saturating_sub(1);
+        out.push(Delta::PartEnd { part: open.part });
+    }
+
+    pub(super) fn none_open(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Says a part from its begin to its end.
+    pub(super) fn whole(&mut self, part: Part, out: &mut Vec<Delta>) {
+        let kind = match &part {
+            Part::Text(_) => PartKind::Text,
+            Part::Refusal(_) => PartKind::Refusal,
+            Part::Reasoning(thought) => PartKind::Reasoning {
+                redacted: thought.redacted.clone(),
+                origin: thought.origin,
+                id: thought.id.clone(),
+            },
+            Part::ToolCall(ToolCall { id, name, kind, .. }) => {
+                PartKind::ToolCall { id: id.clone(), name: name.clone(), kind: *kind }
+            }
+            Part::Image(media) => PartKind::Image(media.clone()),
+            Part::Audio(media) => PartKind::Audio(media.clone()),
+            Part::Opaque(opaque) => PartKind::Opaque(opaque.clone()),
+            // No item is read as any of these.
+            Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => return,
+        };
+        if let Some(mut open) = self.start(kind, out) {
+            if let Part::Text(text) = &part {
+                open.text(text.text.clone(), out);
+                for citation in &text.citations {
+                    out.push(Delta::Citation { part: open.part, citation: citation.clone() });
+                }
+            } else {
+                open.complete(Some(&part), out);
+            }
+            self.end(open, out);
+        }
+    }
+}
+
+impl Open {
+    pub(super) fn text(&mut self, text: String, out: &mut Vec<Delta>) {
+        if !text.is_empty() {
+            self.said = true;
+            out.push(Delta::Text { part: self.part, text });
+        }
+    }
+
+    pub(super) fn arguments(&mut self, fragment: String, out: &mut Vec<Delta>) {
+        if !fragment.is_empty() {
+            self.said = true;
+            out.push(Delta::Arguments { part: self.part, fragment });
+        }
+    }
+
+    /// Says what its complete form has and its fragments had not.
+    pub(super) fn complete(&mut self, whole: Option<&Part>, out: &mut Vec<Delta>) {
+        let silent = !self.said;
+        match whole {
+            Some(Part::Text(Text { text, .. }) | Part::Refusal(text)) if silent => {
+                self.text(text.clone(), out);
+            }
+            Some(Part::Reasoning(Thought { text, signature, .. })) => {
+                if silent {
+                    self.text(text.clone(), out);
+                }
+                if let Some(signature) = signature.clone() {
+                    out.push(Delta::Signature { part: self.part, signature });
+                }
+            }
+            Some(Part::ToolCall(call)) if silent => self.arguments(call.arguments.clone(), out),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! From a Responses client to a Responses provider and back, with as few bytes changed as
+//! possible.
+//!
+//! What is not changed is not re-encoded: members we do not know, their order and the spaces
+//! between them reach the other side as they were written.
+
+mod tap;
+
+use adapters_canonical::usage::Usage as Tokens;
+use serde::Deserialize;
+
+use crate::wire::usage::{ToolUsage, Usage};
+
+pub(crate) use tap::EventTap;
+
+/// What a whole answer says it cost, without reading the rest of it.
+pub(crate) fn read_usage(body: &[u8]) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Answer {
+        usage: Option<Usage>,
+        tool_usage: Option<ToolUsage>,
+    }
+
+    let Answer { usage, tool_usage } = serde_json::from_slice(body).ok()?;
+    tokens(usage, tool_usage.as_ref())
+}
+
+/// The usage of a response, its searches included.
+pub(crate) fn tokens(usage: Option<Usage>, tools: Option<&ToolUsage>) -> Option<Tokens> {
+    let web_searches = tools.and_then(ToolUsage::web_searches);
+    usage.map(|usage| Tokens { web_searches, ..usage.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_from_a_whole_answer_and_from_nowhere_else() {
+        let body = br#"{"output":[{"content":"{\"usage\":{}}"}],
+            "usage":{"input_tokens":3,"output_tokens":0},
+            "tool_usage":{"web_search":{"num_requests":2}}}"#;
+        let usage = read_usage(body).unwrap();
+        assert_eq!((usage.input, usage.output), (Some(3), Some(0)));
+        assert_eq!(usage.web_searches, Some(2));
+        assert_eq!(read_usage(br#"{"output":[],"usage":null}"#), None);
+        assert_eq!(read_usage(b"<html>"), None);
+    }
+}
