@@ -12,6 +12,10 @@ use adapters_canonical::loss::{DecodeError, Translated};
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub(crate) use error::decode_event as stream_error;
+pub(crate) use request::{COUNT_PATH, PATH, version_headers};
+pub(crate) use response::read_usage;
+
 /// The upstream side of the Messages API.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Anthropic;

@@ -24,6 +24,12 @@ const DEFAULT_VERSION: &str = "2023-06-01";
 /// The first version that takes no samplers.
 const VERSION_WITHOUT_SAMPLERS: &str = "2026-10-21";
 
+/// Where the API is asked, below the base URL.
+pub(crate) const PATH: &str = "/v1/messages";
+
+/// Where it is asked how many tokens a request has.
+pub(crate) const COUNT_PATH: &str = "/v1/messages/count_tokens";
+
 /// Asks `target` what `request` asks.
 ///
 /// # Errors
@@ -64,7 +70,7 @@ pub(super) fn encode(
     };
     dropped(request, &mut losses);
     let value = UpstreamRequest {
-        path: "/v1/messages".to_owned(),
+        path: PATH.to_owned(),
         headers: vec![version_header(version)?],
         body: serde_json::to_vec(&body)?,
     };
@@ -75,6 +81,11 @@ fn version_header(version: &str) -> Result<(HeaderName, HeaderValue), DecodeErro
     let value = HeaderValue::from_str(version)
         .map_err(|_| DecodeError::shape("$", "the API version must be fit for a header"))?;
     Ok((HeaderName::from_static("anthropic-version"), value))
+}
+
+/// The same for a request that passes as it is: a version that no header can hold is left out.
+pub(crate) fn version_headers(target: &Target<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    version_header(target.api_version.unwrap_or(DEFAULT_VERSION)).into_iter().collect()
 }
 
 /// The API demands a bound. Where the client set none, the model's default is no loss: OpenAI's

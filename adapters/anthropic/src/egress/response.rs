@@ -155,7 +155,7 @@ pub(super) fn explanation(details: Option<&RawValue>) -> Option<String> {
 }
 
 /// Tokens, and the tier that served them.
-pub(super) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), DecodeError> {
+pub(crate) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), DecodeError> {
     let wire: answer::Usage<'_> = serde_json::from_str(raw.get())
         .map_err(|_| DecodeError::shape("usage", "must be an object of token counts"))?;
     let cache = wire.cache_creation.unwrap_or_default();

@@ -80,9 +80,11 @@ fn names_are_lost(at: usize, message: &Message, losses: &mut Vec<Loss>) {
 fn tagged(said: Vec<Block<'_>>) -> Vec<Block<'_>> {
     said.into_iter()
         .map(|block| match block {
-            Block::Text { text, cache_control } => {
-                Block::Text { text: format!("<system>\n{text}\n</system>").into(), cache_control }
-            }
+            Block::Text { text, citations, cache_control } => Block::Text {
+                text: format!("<system>\n{text}\n</system>").into(),
+                citations,
+                cache_control,
+            },
             other @ (Block::Image { .. }
             | Block::Document { .. }
             | Block::Thinking { .. }
