@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Request<'a> {
     pub(crate) model: &'a str,
-    pub(crate) max_tokens: u64,
+    /// Absent only where nothing is to be written but a count of the request's tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Content::is_empty")]
     pub(crate) system: Content<'a>,
     pub(crate) messages: Vec<Turn<'a>>,
@@ -25,6 +27,9 @@ pub(crate) struct Request<'a> {
     pub(crate) sampling: Sampling,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) stop_sequences: Vec<&'a str>,
+    /// Caches the prefix up to the last block that can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_control: Option<CacheControl>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Metadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
