@@ -26,6 +26,8 @@ pub(crate) struct Capability {
     pub(crate) system_turns: bool,
     /// Whether a tool call can be forced (`any`, `tool`).
     pub(crate) forced_calls: bool,
+    /// Whether the assistant's last words may be the beginning of its answer.
+    pub(crate) prefill: bool,
 }
 
 /// Which of `temperature`, `top_p` and `top_k` a model takes.
@@ -69,6 +71,7 @@ const PLAIN: Capability = Capability {
     schemas: false,
     system_turns: false,
     forced_calls: true,
+    prefill: true,
 };
 const CLAUDE_2: Capability =
     Capability { default_max_tokens: 4_096, most_max_tokens: Some(4_096), ..PLAIN };
@@ -88,6 +91,7 @@ const CLAUDE_4_6: Capability = Capability {
     most_max_tokens: Some(128_000),
     thinking: Thinking::AdaptiveOrBudget,
     efforts: TO_HIGH_AND_MAX,
+    prefill: false,
     ..CLAUDE_4_5
 };
 const OPUS_4_7: Capability = Capability {

@@ -12,6 +12,39 @@ use adapters_canonical::loss::{DecodeError, Translated};
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+/// Asks `target` how many tokens `request` has; a request for
+/// `POST /v1/messages/count_tokens`.
+///
+/// # Errors
+///
+/// [`DecodeError::Shape`] names what this provider has no words for, in the client's path.
+pub fn encode_count_request(
+    request: &ChatRequest,
+    target: &Target<'_>,
+) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    request::encode_count(request, target)
+}
+
+/// How many input tokens a request has, as the provider's answer to
+/// [`encode_count_request`] says.
+///
+/// # Errors
+///
+/// [`DecodeError`] if it does not say.
+pub fn decode_count(body: &[u8]) -> Result<u64, DecodeError> {
+    #[derive(serde::Deserialize)]
+    struct Count {
+        input_tokens: Option<u64>,
+    }
+
+    let count: Count = serde_json::from_slice(body)?;
+    count.input_tokens.ok_or_else(|| DecodeError::shape("input_tokens", "is missing"))
+}
+
+pub(crate) use error::decode_event as stream_error;
+pub(crate) use request::{COUNT_PATH, PATH, version_headers};
+pub(crate) use response::read_usage;
+
 /// The upstream side of the Messages API.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Anthropic;

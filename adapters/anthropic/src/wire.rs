@@ -4,7 +4,9 @@
 //! exact where we speak.
 
 pub(crate) mod answer;
+pub(crate) mod ask;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod fields;
+pub(crate) mod object;
 pub(crate) mod request;

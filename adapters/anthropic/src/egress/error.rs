@@ -20,7 +20,7 @@ pub(super) fn decode(status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamE
 }
 
 /// Reads the `error` of an event; its status is the one that its type stands for.
-pub(super) fn decode_event(detail: Option<&RawValue>) -> UpstreamError {
+pub(crate) fn decode_event(detail: Option<&RawValue>) -> UpstreamError {
     let kind = detail.and_then(|raw| serde_json::from_str::<ErrorDetail<'_>>(raw.get()).ok());
     let kind = kind.as_ref().and_then(|detail| detail.kind.as_deref());
     let mut error = UpstreamError::from_status(status_of(kind.unwrap_or_default()));

@@ -24,6 +24,12 @@ const DEFAULT_VERSION: &str = "2023-06-01";
 /// The first version that takes no samplers.
 const VERSION_WITHOUT_SAMPLERS: &str = "2026-10-21";
 
+/// Where the API is asked, below the base URL.
+pub(crate) const PATH: &str = "/v1/messages";
+
+/// Where it is asked how many tokens a request has.
+pub(crate) const COUNT_PATH: &str = "/v1/messages/count_tokens";
+
 /// Asks `target` what `request` asks.
 ///
 /// # Errors
@@ -33,23 +39,70 @@ pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    let mut losses = Vec::new();
+    let body = body(request, target, &mut losses)?;
+    dropped(request, &mut losses);
+    Ok(Translated { value: upstream(PATH, target, &body)?, losses })
+}
+
+/// Asks `target` how many tokens `request` has, as the provider counts them. What has no bearing on
+/// that is left out, and no loss.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub(super) fn encode_count(
+    request: &ChatRequest,
+    target: &Target<'_>,
+) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    let mut losses = Vec::new();
+    let body = Request {
+        max_tokens: None,
+        sampling: wire::Sampling::default(),
+        stop_sequences: Vec::new(),
+        metadata: None,
+        service_tier: None,
+        stream: false,
+        ..body(request, target, &mut losses)?
+    };
+    losses.retain(|loss| COUNTED.iter().any(|path| loss.path.starts_with(path)));
+    Ok(Translated { value: upstream(COUNT_PATH, target, &body)?, losses })
+}
+
+/// The members that have tokens.
+const COUNTED: &[&str] = &["messages", "tool", "response_format"];
+
+fn upstream(
+    path: &str,
+    target: &Target<'_>,
+    body: &Request<'_>,
+) -> Result<UpstreamRequest, DecodeError> {
+    let version = target.api_version.unwrap_or(DEFAULT_VERSION);
+    Ok(UpstreamRequest {
+        path: path.to_owned(),
+        headers: vec![version_header(version)?],
+        body: serde_json::to_vec(body)?,
+    })
+}
+
+fn body<'a>(
+    request: &'a ChatRequest,
+    target: &'a Target<'_>,
+    losses: &mut Vec<Loss>,
+) -> Result<Request<'a>, DecodeError> {
     let version = target.api_version.unwrap_or(DEFAULT_VERSION);
     let capability = Capability::of(target.model);
-    let mut losses = Vec::new();
-
-    let (mut system, messages) = turns::encode(&request.messages, &capability, &mut losses)?;
-    let tools::Encoded { tools, tool_choice, forced } =
-        tools::encode(request, &capability, &mut losses);
-    let max_tokens = max_tokens(request, &capability, &mut losses);
-    let thought = thinking::encode(request, &capability, max_tokens, forced, &mut losses);
+    let (mut system, messages) = turns::encode(&request.messages, &capability, losses)?;
+    let tools::Encoded { tools, tool_choice, forced } = tools::encode(request, &capability, losses);
+    let max_tokens = max_tokens(request, &capability, losses);
+    let thought = thinking::encode(request, &capability, max_tokens, forced, losses);
     let samplers_taken = version < VERSION_WITHOUT_SAMPLERS;
     let sampling =
-        sampling::encode(&request.sampling, &capability, samplers_taken, thought.on, &mut losses);
-    let format = output_format(request, &capability, &mut system, &mut losses);
-
-    let body = Request {
+        sampling::encode(&request.sampling, &capability, samplers_taken, thought.on, losses);
+    let format = output_format(request, &capability, &mut system, losses);
+    Ok(Request {
         model: target.model,
-        max_tokens: thought.max_tokens,
+        max_tokens: Some(thought.max_tokens),
         system: wire::Content(system),
         messages,
         tools,
@@ -57,24 +110,45 @@ pub(super) fn encode(
         thinking: thought.thinking,
         output_config: wire::OutputConfig { effort: thought.effort, format },
         sampling,
-        stop_sequences: stop_sequences(&request.stop, &mut losses),
+        stop_sequences: stop_sequences(&request.stop, losses),
+        cache_control: cache(request, losses),
         metadata: request.user.as_deref().map(|user_id| Metadata { user_id }),
-        service_tier: service_tier(request.service_tier.as_deref(), &mut losses),
+        service_tier: service_tier(request.service_tier.as_deref(), losses),
         stream: request.stream.is_some(),
-    };
-    dropped(request, &mut losses);
-    let value = UpstreamRequest {
-        path: "/v1/messages".to_owned(),
-        headers: vec![version_header(version)?],
-        body: serde_json::to_vec(&body)?,
-    };
-    Ok(Translated { value, losses })
+    })
 }
+
+/// The mark on the whole prefix. A wish for a retention that is longer than the provider's longest
+/// gets that one.
+fn cache(request: &ChatRequest, losses: &mut Vec<Loss>) -> Option<wire::CacheControl> {
+    const RETENTION: &str = "prompt_cache_retention";
+    let marked =
+        media::cache_control(request.cache.as_ref(), || "cache_control".to_owned(), losses);
+    match request.prompt_cache_retention.as_deref() {
+        // What the provider does anyway.
+        None | Some("in_memory") => marked,
+        Some("24h") => {
+            losses.push(Loss::adapted(RETENTION, "the cache keeps for an hour at most"));
+            Some(marked.filter(|control| control.ttl.is_some()).unwrap_or(LONGEST))
+        }
+        Some(_) => {
+            losses.push(Loss::dropped(RETENTION, "the cache keeps for `5m` or `1h`"));
+            marked
+        }
+    }
+}
+
+const LONGEST: wire::CacheControl = wire::CacheControl { ttl: Some("1h") };
 
 fn version_header(version: &str) -> Result<(HeaderName, HeaderValue), DecodeError> {
     let value = HeaderValue::from_str(version)
         .map_err(|_| DecodeError::shape("$", "the API version must be fit for a header"))?;
     Ok((HeaderName::from_static("anthropic-version"), value))
+}
+
+/// The same for a request that passes as it is: a version that no header can hold is left out.
+pub(crate) fn version_headers(target: &Target<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    version_header(target.api_version.unwrap_or(DEFAULT_VERSION)).into_iter().collect()
 }
 
 /// The API demands a bound. Where the client set none, the model's default is no loss: OpenAI's

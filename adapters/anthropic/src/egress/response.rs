@@ -10,6 +10,7 @@ use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::usage::Usage;
 use serde_json::value::RawValue;
 
+use crate::citation;
 use crate::wire::answer::{self, Block, Message, StopDetails, Tag};
 
 /// Reads Anthropic's answer to a request that did not stream.
@@ -22,7 +23,7 @@ use crate::wire::answer::{self, Block, Message, StopDetails, Tag};
 /// | `refusal` (²)                                 | `ContentFilter`  |
 ///
 /// (¹) reported as a [`Loss`], as is a word we do not know. (²) its explanation, where there is
-/// one, becomes a last [`Part::Refusal`]. Tokens: Anthropic leaves cached tokens out of
+/// one, becomes the finish's message and a last [`Part::Refusal`]. Tokens: Anthropic leaves cached tokens out of
 /// `input_tokens`, and so does [`Usage`].
 ///
 /// # Errors
@@ -41,14 +42,15 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let id = message.id.unwrap_or_default().into_owned();
     let mut parts = Vec::new();
     for (at, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
-        parts.push(part(raw, &id, at, &mut losses)?);
+        parts.push(part(raw, &id, at)?);
     }
     let reason = message.stop_reason.as_deref();
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let finish = finish(reason, message.stop_sequence.map(Into::into), called);
+    let mut finish = finish(reason, message.stop_sequence.map(Into::into), called);
     losses.extend(finish_loss(reason));
+    finish.message = explanation(message.stop_details);
     if finish.reason == FinishReason::ContentFilter {
-        parts.extend(explanation(message.stop_details).map(Part::Refusal));
+        parts.extend(finish.message.clone().map(Part::Refusal));
     }
     let usage = message.usage.map(read_usage).transpose()?;
     let (usage, service_tier) = usage.unzip();
@@ -63,12 +65,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     Ok(Translated { value, losses })
 }
 
-fn part(
-    raw: &RawValue,
-    message: &str,
-    at: usize,
-    losses: &mut Vec<Loss>,
-) -> Result<Part, DecodeError> {
+fn part(raw: &RawValue, message: &str, at: usize) -> Result<Part, DecodeError> {
     let misfit = |_| DecodeError::shape(format!("content[{at}]"), "must be a content block");
     let tag: Tag<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
     let kind = tag.kind.as_deref().unwrap_or_default();
@@ -77,15 +74,11 @@ fn part(
     }
     let block: Block<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
     Ok(match kind {
-        "text" => {
-            if block.citations.is_some_and(|list| !matches!(list.get(), "null" | "[]")) {
-                losses.push(Loss::dropped(
-                    "choices[0].message.annotations",
-                    "citations are not carried over",
-                ));
-            }
-            Part::Text(Text::from(block.text.unwrap_or_default().into_owned()))
-        }
+        "text" => Part::Text(Text {
+            text: block.text.unwrap_or_default().into_owned(),
+            citations: citation::read_all(block.citations),
+            ..Text::default()
+        }),
         "thinking" => Part::Reasoning(Thought {
             text: block.thinking.unwrap_or_default().into_owned(),
             signature: block.signature.filter(|seal| !seal.is_empty()).map(Into::into),
@@ -134,7 +127,8 @@ pub(super) fn finish(native: Option<&str>, stop_sequence: Option<String>, called
     Finish { reason, native: native.map(str::to_owned), stop_sequence, message: None }
 }
 
-fn finish_loss(native: Option<&str>) -> Option<Loss> {
+/// What a reason says that the shared ones do not.
+pub(super) fn finish_loss(native: Option<&str>) -> Option<Loss> {
     let reason = match native? {
         "end_turn"
         | "stop_sequence"
@@ -155,7 +149,7 @@ pub(super) fn explanation(details: Option<&RawValue>) -> Option<String> {
 }
 
 /// Tokens, and the tier that served them.
-pub(super) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), DecodeError> {
+pub(crate) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), DecodeError> {
     let wire: answer::Usage<'_> = serde_json::from_str(raw.get())
         .map_err(|_| DecodeError::shape("usage", "must be an object of token counts"))?;
     let cache = wire.cache_creation.unwrap_or_default();
@@ -171,6 +165,7 @@ pub(super) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), Deco
         cache_write_1h: cache.ephemeral_1h_input_tokens,
         output: wire.output_tokens,
         reasoning: wire.output_tokens_details.and_then(|details| details.thinking_tokens),
+        web_searches: wire.server_tool_use.and_then(|tools| tools.web_search_requests),
         ..Usage::default()
     };
     Ok((usage, wire.service_tier.map(tier)))

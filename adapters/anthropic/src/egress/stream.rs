@@ -179,7 +179,11 @@ impl Reading {
                 return self.parts.seal(index, delta.signature.unwrap_or_default(), out);
             }
             "compaction_delta" => self.parts.content(index, delta.content),
-            // Among them `citations_delta`: there is no place for citations.
+            "citations_delta" => {
+                if let Some(citation) = delta.citation {
+                    self.parts.citation(index, citation, out);
+                }
+            }
             _ => {}
         }
         Ok(())
@@ -207,13 +211,15 @@ impl Reading {
         self.parts.close_all(Ending::Complete, out);
         self.parts.ensure_start(out);
         let stop = self.stop.take();
-        let explanation = stop.as_ref().filter(|stop| stop.reason == "refusal");
-        if let Some(words) = explanation.and_then(|stop| stop.explanation.as_deref()) {
+        let explanation = stop.as_ref().and_then(|stop| stop.explanation.clone());
+        if let Some(words) = explanation.as_deref().filter(|_| is_refusal(stop.as_ref())) {
             self.parts.refusal(words, out);
         }
         let (reason, sequence) = stop.map(|stop| (stop.reason, stop.sequence)).unzip();
         let called = self.parts.called();
-        let finish = response::finish(reason.as_deref(), sequence.flatten(), called);
+        let mut finish = response::finish(reason.as_deref(), sequence.flatten(), called);
+        finish.message = explanation;
+        out.extend(response::finish_loss(reason.as_deref()).map(Delta::Loss));
         out.push(Delta::Finish { choice: 0, finish });
     }
 
@@ -236,6 +242,10 @@ impl Reading {
         self.parts.close_all(Ending::BrokenOff, out);
         Err(DecodeError::Truncated)
     }
+}
+
+fn is_refusal(stop: Option<&Stop>) -> bool {
+    stop.is_some_and(|stop| stop.reason == "refusal")
 }
 
 fn usage(raw: Option<&RawValue>, out: &mut Vec<Delta>) -> Result<(), DecodeError> {

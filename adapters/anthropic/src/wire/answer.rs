@@ -76,6 +76,7 @@ pub(crate) struct Usage<'a> {
     pub(crate) cache_creation: Option<CacheCreation>,
     pub(crate) output_tokens: Option<u64>,
     pub(crate) output_tokens_details: Option<OutputDetails>,
+    pub(crate) server_tool_use: Option<ServerTools>,
     #[serde(borrow)]
     pub(crate) service_tier: Option<Cow<'a, str>>,
 }
@@ -93,4 +94,11 @@ pub(crate) struct CacheCreation {
 #[serde(default)]
 pub(crate) struct OutputDetails {
     pub(crate) thinking_tokens: Option<u64>,
+}
+
+/// How often tools ran that the provider runs itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ServerTools {
+    pub(crate) web_search_requests: Option<u64>,
 }

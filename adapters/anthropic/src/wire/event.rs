@@ -39,6 +39,9 @@ pub(crate) struct Delta<'a> {
     pub(crate) signature: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) partial_json: Option<Cow<'a, str>>,
+    /// Of a `citations_delta`.
+    #[serde(borrow)]
+    pub(crate) citation: Option<&'a RawValue>,
     /// Of a `compaction_delta`.
     #[serde(borrow)]
     pub(crate) content: Option<&'a RawValue>,

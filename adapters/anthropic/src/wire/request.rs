@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 #[derive(Debug, serde::Serialize)]
 pub(crate) struct Request<'a> {
     pub(crate) model: &'a str,
-    pub(crate) max_tokens: u64,
+    /// Absent only where nothing is to be written but a count of the request's tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Content::is_empty")]
     pub(crate) system: Content<'a>,
     pub(crate) messages: Vec<Turn<'a>>,
@@ -25,6 +27,9 @@ pub(crate) struct Request<'a> {
     pub(crate) sampling: Sampling,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) stop_sequences: Vec<&'a str>,
+    /// Caches the prefix up to the last block that can be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache_control: Option<CacheControl>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Metadata<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +80,9 @@ impl Content<'_> {
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
-            [Block::Text { text, cache_control: None }] => serializer.serialize_str(text),
+            [Block::Text { text, citations, cache_control: None }] if citations.is_empty() => {
+                serializer.serialize_str(text)
+            }
             blocks => serializer.collect_seq(blocks),
         }
     }
@@ -87,6 +94,8 @@ impl Serialize for Content<'_> {
 pub(crate) enum Block<'a> {
     Text {
         text: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Cow<'a, RawValue>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
@@ -104,10 +113,10 @@ pub(crate) enum Block<'a> {
     },
     Thinking {
         thinking: &'a str,
-        signature: &'a str,
+        signature: Cow<'a, str>,
     },
     RedactedThinking {
-        data: &'a str,
+        data: Cow<'a, str>,
     },
     ToolUse {
         id: Cow<'a, str>,
@@ -130,7 +139,7 @@ pub(crate) enum Block<'a> {
 
 impl<'a> Block<'a> {
     pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Self {
-        Self::Text { text: text.into(), cache_control: None }
+        Self::Text { text: text.into(), citations: Vec::new(), cache_control: None }
     }
 }
 

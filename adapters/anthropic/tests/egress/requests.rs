@@ -1,6 +1,7 @@
 //! Requests: a canonical request in, `request.expected.json` out.
 
-use adapters_anthropic::egress::Anthropic;
+use adapters_anthropic::egress::{Anthropic, encode_count_request};
+use adapters_canonical::annotation::Citation;
 use adapters_canonical::chat::{
     CacheBreakpoint, ChatRequest, CustomTool, Function, JsonSchema, Media, MediaSource, Message,
     Opaque, OutputFormat, Part, Reasoning, Role, Sampling, StreamOptions, Text, Thought, Tool,
@@ -550,7 +551,7 @@ fn older_models_think_with_a_budget_that_fits() {
 
 #[test]
 fn newer_models_think_by_their_own_measure() {
-    let adaptive = json!({"type": "adaptive"});
+    let adaptive = json!({"type": "adaptive", "display": "summarized"});
     let effort = |level: &str| json!({ "effort": level });
     let ask = |effort| thinking(Some(effort), None, None);
     assert_eq!(thought(&ask("high"), OPUS), (adaptive.clone(), effort("high"), 64_000, vec![]));
@@ -603,7 +604,8 @@ fn a_forced_call_goes_before_thinking() {
     assert_eq!(forced(SONNET), (Value::Null, Value::Null, paths(&["reasoning_effort"])));
     assert_eq!(forced(OPUS), (Value::Null, json!({"effort": "low"}), paths(&["reasoning_effort"])));
     let (thinking, _, lost) = forced("claude-opus-5-5");
-    assert_eq!((thinking, lost), (json!({"type": "adaptive"}), paths(&["tool_choice"])));
+    let adaptive = json!({"type": "adaptive", "display": "summarized"});
+    assert_eq!((thinking, lost), (adaptive, paths(&["tool_choice"])));
 }
 
 #[test]
@@ -619,7 +621,8 @@ fn a_turn_that_began_without_a_thought_goes_on_without_one() {
     let sealed = history(Some(Part::Reasoning(sealed)));
     assert_eq!(thought(&sealed, SONNET).0, budget(2_048));
     assert_eq!(thought(&history(None), SONNET).3, paths(&["reasoning_effort"]));
-    assert_eq!(thought(&history(None), OPUS).0, json!({"type": "adaptive"}));
+    let adaptive = json!({"type": "adaptive", "display": "summarized"});
+    assert_eq!(thought(&history(None), OPUS).0, adaptive);
 }
 
 #[test]
@@ -636,6 +639,84 @@ fn white_space_at_the_end_of_a_prefill_is_cut() {
     let request = asking(vec![user("Sun?"), says(Role::Assistant, "It is \n")]);
     assert!(body(&request, SONNET).contains(r#""content":"It is""#));
     assert_eq!(lost(&request, SONNET), ["messages[1].content"]);
+}
+
+#[test]
+fn what_the_model_cannot_go_on_from_is_answered_by_the_user() {
+    let request = asking(vec![user("Sun?"), says(Role::Assistant, "It is")]);
+    assert_eq!(lost(&request, SONNET), Vec::<String>::new());
+    assert!(body(&request, OPUS).contains(
+        r#"{"role":"assistant","content":"It is"},{"role":"user","content":"Continue."}]"#
+    ));
+    assert_eq!(lost(&request, OPUS), ["messages[1].role"]);
+}
+
+// Field 34: no seal of another provider is ever sent.
+#[test]
+fn thoughts_of_other_providers_stay_away() {
+    let thought = |origin| {
+        let signature = Some("seal".to_owned());
+        Part::Reasoning(Thought { origin, signature, ..Thought::default() })
+    };
+    let thoughts = vec![
+        thought(None),
+        thought(Some(Dialect::Anthropic)),
+        thought(Some(Dialect::Gemini)),
+        thought(Some(Dialect::Responses)),
+    ];
+    let request = asking(vec![user("Why?"), message(Role::Assistant, thoughts), user("Oh?")]);
+    assert_eq!(body(&request, SONNET).matches(r#""signature":"seal""#).count(), 2);
+    assert_eq!(lost(&request, SONNET), ["messages[1].reasoning_content"; 2]);
+}
+
+#[test]
+fn citations_go_back_to_who_wrote_them() {
+    let cited = |native: &str| Citation { native: Some(raw(native)), ..Citation::default() };
+    let own = r#"{"type":"char_location","cited_text":"a","document_index":0,"document_title":null,"start_char_index":0,"end_char_index":1}"#;
+    let made_up = r#"{"type":"web_search_result_location","cited_text":"","encrypted_index":"","title":null,"url":"https://a.example"}"#;
+    let foreign = r#"{"type":"url_citation","url":"https://a.example"}"#;
+    let citations = vec![cited(own), cited(made_up), cited(foreign), Citation::default()];
+    let said = Part::Text(Text { citations, ..Text::from("Moss.") });
+    let request = asking(vec![user("?"), message(Role::Assistant, vec![said]), user("!")]);
+    assert!(body(&request, SONNET).contains(&format!(r#""citations":[{own}]"#)));
+    assert_eq!(lost(&request, SONNET), ["messages[1].content[0].annotations"]);
+}
+
+// Field 41.
+#[test]
+fn the_whole_prefix_is_cached_where_that_is_wanted() {
+    let marked = |ttl: Option<&str>, retention: Option<&str>| {
+        let cache = ttl.map(|ttl| CacheBreakpoint { ttl: Some(ttl.to_owned()) });
+        let prompt_cache_retention = retention.map(str::to_owned);
+        let request = ChatRequest { cache, prompt_cache_retention, ..hello() };
+        let body: Value = serde_json::from_str(&body(&request, SONNET)).unwrap();
+        (body["cache_control"]["ttl"].clone(), lost(&request, SONNET))
+    };
+    assert_eq!(marked(None, None), (Value::Null, vec![]));
+    assert_eq!(marked(Some("1h"), None), (json!("1h"), vec![]));
+    assert_eq!(marked(None, Some("in_memory")), (Value::Null, vec![]));
+    assert_eq!(marked(None, Some("24h")), (json!("1h"), paths(&["prompt_cache_retention"])));
+    assert_eq!(marked(Some("5m"), Some("24h")).0, json!("5m"));
+    assert_eq!(marked(None, Some("2w")), (Value::Null, paths(&["prompt_cache_retention"])));
+}
+
+#[test]
+fn a_count_is_asked_for_without_what_has_no_tokens() {
+    let request = ChatRequest {
+        max_output_tokens: Some(9),
+        stop: vec!["END".to_owned()],
+        user: Some("u".to_owned()),
+        service_tier: Some("auto".to_owned()),
+        tools: vec![function("f")],
+        stream: Some(StreamOptions::default()),
+        ..asking(vec![says(Role::System, "Be brief."), user("Hello.")])
+    };
+    let target = Target { model: SONNET, api_version: None };
+    let asked = encode_count_request(&request, &target).unwrap();
+    assert_eq!(asked.value.path, "/v1/messages/count_tokens");
+    let body: Value = serde_json::from_slice(&asked.value.body).unwrap();
+    let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["messages", "model", "system", "tools"]);
 }
 
 #[test]

@@ -41,7 +41,11 @@ pub(crate) fn shown(usage: &Usage) -> String {
 
 fn part(part: &Part) -> Value {
     match part {
-        Part::Text(text) => json!({ "text": text.text }),
+        Part::Text(text) if text.citations.is_empty() => json!({ "text": text.text }),
+        Part::Text(text) => json!({
+            "text": text.text,
+            "citations": text.citations.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>(),
+        }),
         Part::Reasoning(thought) => json!({
             "thought": thought.text,
             "signature": thought.signature,
@@ -93,11 +97,24 @@ fn a_refusal_explains_itself() {
 
 #[test]
 fn every_loss_of_an_answer_is_adapted_or_dropped() {
-    let body = br#"{"type":"message","content":[{"type":"text","text":"x","citations":[{}]}],
-        "stop_reason":"pause_turn"}"#;
+    let body = br#"{"type":"message","content":[],"stop_reason":"pause_turn"}"#;
     let losses = Anthropic.decode_response(body).unwrap().losses;
     let kinds: Vec<_> = losses.iter().map(|loss| loss.kind).collect();
-    assert_eq!(kinds, [LossKind::Dropped, LossKind::Adapted]);
+    assert_eq!(kinds, [LossKind::Adapted]);
+}
+
+#[test]
+fn citations_and_searches_are_read() {
+    check("response_citations");
+}
+
+#[test]
+fn a_count_of_tokens_is_read() {
+    use adapters_anthropic::egress::decode_count;
+
+    assert_eq!(decode_count(br#"{"input_tokens":2095,"new":1}"#), Ok(2095));
+    assert_eq!(decode_count(b"{}").unwrap_err().path(), Some("input_tokens"));
+    assert!(decode_count(b"<html>").is_err());
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! How much to think: an effort, a number of tokens, or a switch, depending on the model.
 
 use adapters_canonical::chat::{ChatRequest, Message, Part, Reasoning, Role};
+use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::Loss;
 
 use crate::capability::{self, Capability};
@@ -111,9 +112,10 @@ fn adaptive(
         losses.push(Loss::adapted(path_of(wish), "a forced tool call leaves no time to think"));
         return Encoded { effort, ..silent };
     }
-    // Newer models hide their thoughts unless asked, older ones show them.
-    let display =
-        wish.visible.map(|seen| if seen { Display::Summarized } else { Display::Omitted });
+    // Newer models hide their thoughts unless asked, older ones show them: who wants thoughts may
+    // as well see them (field 33).
+    let hidden = wish.visible == Some(false);
+    let display = Some(if hidden { Display::Omitted } else { Display::Summarized });
     Encoded { thinking: Some(Thinking::Adaptive { display }), effort, on: true, ..silent }
 }
 
@@ -175,7 +177,11 @@ fn budget(
     }
     let display = (wish.visible == Some(false)).then_some(Display::Omitted);
     let thinking = Some(Thinking::Enabled { budget_tokens, display });
-    Encoded { thinking, max_tokens, on: true, ..silent }
+    // Where tokens bound the thoughts, an effort still bounds the rest, if the model knows any.
+    let bounded = wish.max_tokens.is_some() && !capability.efforts.is_empty();
+    let level_of = |wanted| level(wanted, capability, losses);
+    let effort = wish.effort.as_deref().filter(|_| bounded).and_then(level_of);
+    Encoded { thinking, max_tokens, effort, on: true }
 }
 
 /// Tokens that stand for an effort, for models that know only tokens.
@@ -202,7 +208,8 @@ fn answers_a_call_without_thought(messages: &[Message]) -> bool {
         && asked.is_some_and(|message| {
             !message.parts.iter().any(|part| match part {
                 Part::Reasoning(thought) => {
-                    thought.signature.is_some() || thought.redacted.is_some()
+                    thought.origin.is_none_or(|origin| origin == Dialect::Anthropic)
+                        && (thought.signature.is_some() || thought.redacted.is_some())
                 }
                 Part::Text(_)
                 | Part::Image(_)

@@ -52,7 +52,7 @@ pub(super) fn encode<'a>(
         losses.push(Loss::adapted("messages[0].role", "said by the user, who must say something"));
         turns.push(wire::Role::User, std::mem::take(&mut system));
     }
-    let turns = turns.finish(messages.len(), losses);
+    let turns = turns.finish(messages.len(), capability, losses);
     if turns.is_empty() {
         return Err(DecodeError::shape("messages", "must have content"));
     }
@@ -80,9 +80,11 @@ fn names_are_lost(at: usize, message: &Message, losses: &mut Vec<Loss>) {
 fn tagged(said: Vec<Block<'_>>) -> Vec<Block<'_>> {
     said.into_iter()
         .map(|block| match block {
-            Block::Text { text, cache_control } => {
-                Block::Text { text: format!("<system>\n{text}\n</system>").into(), cache_control }
-            }
+            Block::Text { text, citations, cache_control } => Block::Text {
+                text: format!("<system>\n{text}\n</system>").into(),
+                citations,
+                cache_control,
+            },
             other @ (Block::Image { .. }
             | Block::Document { .. }
             | Block::Thinking { .. }
@@ -117,12 +119,24 @@ impl<'a> Turns<'a> {
         })
     }
 
-    fn finish(mut self, messages: usize, losses: &mut Vec<Loss>) -> Vec<Turn<'a>> {
+    fn finish(
+        mut self,
+        messages: usize,
+        capability: &Capability,
+        losses: &mut Vec<Loss>,
+    ) -> Vec<Turn<'a>> {
         for turn in self.0.iter_mut().filter(|turn| turn.role == wire::Role::User) {
             // A stable sort: results first, everything in the order it came.
             turn.content.0.sort_by_key(|block| !matches!(block, Block::ToolResult { .. }));
         }
         self.trim_prefill(messages, losses);
+        let is_prefill = self.0.last().is_some_and(|last| last.role == wire::Role::Assistant);
+        if is_prefill && !capability.prefill {
+            let path = format!("messages[{}].role", messages.saturating_sub(1));
+            let reason = "this model cannot go on from its own words; the user asks it to";
+            losses.push(Loss::adapted(path, reason));
+            self.push(wire::Role::User, vec![Block::text("Continue.")]);
+        }
         self.0
     }
 

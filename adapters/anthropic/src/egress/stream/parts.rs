@@ -13,6 +13,7 @@ use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::DecodeError;
 use serde_json::value::RawValue;
 
+use crate::citation;
 use crate::egress::response::{call_id, opaque};
 use crate::wire::answer::{Block, Tag};
 use crate::wire::fields::Fields;
@@ -120,8 +121,10 @@ impl Parts {
         let block: Block<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
         match kind {
             "text" => {
-                self.open_text(index, out);
+                let part = self.open_text(index, out);
                 self.text(index, block.text.unwrap_or_default(), out);
+                let citations = citation::read_all(block.citations).into_iter();
+                out.extend(citations.map(|citation| Delta::Citation { part, citation }));
             }
             "thinking" => {
                 self.open_thought(index, None, out);
@@ -160,6 +163,16 @@ impl Parts {
             Some(Kind::Thought { .. } | Kind::Call { .. }) | None => self.open_text(index, out),
         };
         out.push(Delta::Text { part, text: words.into_owned() });
+    }
+
+    /// Where some of the words of a text come from. It may come before the first of them.
+    pub(super) fn citation(&mut self, index: u64, raw: &RawValue, out: &mut Vec<Delta>) {
+        let part = match self.find(index) {
+            Some(Kind::Text { part }) => *part,
+            Some(Kind::Opaque(_)) => return,
+            Some(Kind::Thought { .. } | Kind::Call { .. }) | None => self.open_text(index, out),
+        };
+        out.push(Delta::Citation { part, citation: citation::read(raw) });
     }
 
     /// The next words of a thought.

@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use adapters_canonical::chat::{
-    Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
-};
+use adapters_canonical::chat::{Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolResult};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
-use serde_json::value::RawValue;
 
 use super::super::media;
 use super::Place;
 use crate::wire::request::{Block, Content};
+use crate::{arguments, citation};
 
 /// The blocks of `messages[at]`; none for what is empty, which the API refuses.
 ///
@@ -110,20 +108,33 @@ fn text<'a>(words: &'a Text, path: &str, losses: &mut Vec<Loss>) -> Option<Block
         return None;
     }
     let cache_control = media::cache_control(words.cache.as_ref(), || path.to_owned(), losses);
-    Some(Block::Text { text: Cow::Borrowed(&words.text), cache_control })
+    let citations: Vec<_> = words.citations.iter().filter_map(citation::give_back).collect();
+    if citations.len() < words.citations.len() {
+        let reason = "citations that this provider did not write";
+        losses.push(Loss::dropped(format!("{path}.annotations"), reason));
+    }
+    Some(Block::Text { text: Cow::Borrowed(&words.text), citations, cache_control })
 }
 
 fn refusal(words: &str) -> Option<Block<'_>> {
     (!words.trim().is_empty()).then(|| Block::text(words))
 }
 
-/// A sealed thought goes back byte for byte; one without a seal would be refused.
+/// A sealed thought goes back byte for byte; one without a seal, or with the seal of another
+/// provider, would be refused (field 34).
 fn thinking<'a>(thought: &'a Thought, path: &str, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
+    if !matches!(thought.origin, None | Some(Dialect::Anthropic)) {
+        losses.push(Loss::dropped(path.to_owned(), "a thought of another provider"));
+        return None;
+    }
     if let Some(data) = &thought.redacted {
-        return Some(Block::RedactedThinking { data });
+        return Some(Block::RedactedThinking { data: Cow::Borrowed(data) });
     }
     match thought.signature.as_deref().filter(|seal| !seal.is_empty()) {
-        Some(signature) => Some(Block::Thinking { thinking: &thought.text, signature }),
+        Some(signature) => {
+            let signature = Cow::Borrowed(signature);
+            Some(Block::Thinking { thinking: &thought.text, signature })
+        }
         None => {
             losses.push(Loss::dropped(
                 path.to_owned(),
@@ -143,33 +154,11 @@ fn own<'a>(block: &'a Opaque, path: &str, losses: &mut Vec<Loss>) -> Option<Bloc
 }
 
 fn tool_use<'a>(call: &'a ToolCall, path: &str, losses: &mut Vec<Loss>) -> Block<'a> {
-    let given = match call.kind {
-        ToolKind::Function if call.arguments.trim().is_empty() => Some(Cow::Borrowed(empty())),
-        ToolKind::Function => serde_json::from_str::<&RawValue>(&call.arguments)
-            .ok()
-            .filter(|json| json.get().starts_with('{'))
-            .map(Cow::Borrowed),
-        ToolKind::Custom => None,
-    };
-    let input = given.unwrap_or_else(|| {
+    let (input, exact) = arguments::input(call);
+    if !exact {
         losses.push(Loss::adapted(path.to_owned(), "sent as an object whose `input` holds them"));
-        wrapped(&call.arguments)
-    });
-    Block::ToolUse { id: tool_id(&call.id), name: &call.name, input }
-}
-
-fn empty() -> &'static RawValue {
-    serde_json::from_str("{}").unwrap_or(RawValue::NULL)
-}
-
-fn wrapped<'a>(text: &str) -> Cow<'a, RawValue> {
-    #[derive(serde::Serialize)]
-    struct Wrapped<'a> {
-        input: &'a str,
     }
-
-    serde_json::value::to_raw_value(&Wrapped { input: text })
-        .map_or(Cow::Borrowed(RawValue::NULL), Cow::Owned)
+    Block::ToolUse { id: tool_id(&call.id), name: &call.name, input }
 }
 
 fn result<'a>(

@@ -1,0 +1,158 @@
+//! A whole answer in the client's words.
+
+use std::borrow::Cow;
+
+use adapters_canonical::chat::{
+    ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall,
+};
+use adapters_canonical::dialect::{AnswerContext, Dialect};
+use adapters_canonical::loss::{Loss, Translated};
+use adapters_json::write;
+use serde::Serialize;
+
+use super::answer::{Ending, Usage, ending, message_id, usage};
+use crate::wire::request::Block;
+use crate::{arguments, citation, seal};
+
+/// Writes a `message` object.
+///
+/// Blocks keep the order of the parts. A thought of another provider becomes a `thinking` block
+/// whose `signature` says where it belongs; a seal on a text or a call becomes such a block behind
+/// it (see the page on seals in this crate). The model's refusal is a text. What this dialect has
+/// no block for (pictures, sounds, parts only another dialect knows, every answer but the first) is
+/// reported. An answer without choices means that the prompt was blocked: it ends in `refusal`.
+#[must_use]
+pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
+    let mut losses = Vec::new();
+    let blocked = Choice {
+        index: 0,
+        parts: Vec::new(),
+        finish: Finish::from(FinishReason::ContentFilter),
+        logprobs: None,
+    };
+    let choice = response.choices.first().unwrap_or(&blocked);
+    if response.choices.len() > 1 {
+        losses.push(Loss::dropped("choices[1]", "a message is one answer"));
+    }
+    let mut content = Vec::with_capacity(choice.parts.len());
+    for (at, part) in choice.parts.iter().enumerate() {
+        blocks(at, part, &mut content, &mut losses);
+    }
+    let called = choice.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let refused = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let counted = response.usage.clone().unwrap_or_default();
+    let value = write::body(&Message {
+        id: message_id(&response.id, &context.request_id),
+        kind: "message",
+        role: "assistant",
+        model: if response.model.is_empty() { &context.model } else { &response.model },
+        content,
+        ending: ending(&choice.finish, called, refused),
+        usage: usage(&counted, response.service_tier.as_deref()),
+    });
+    Translated { value, losses }
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    id: Cow<'a, str>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    role: &'static str,
+    model: &'a str,
+    content: Vec<Block<'a>>,
+    #[serde(flatten)]
+    ending: Ending<'a>,
+    usage: Usage<'a>,
+}
+
+fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Block<'a>>, losses: &mut Vec<Loss>) {
+    let path = || format!("choices[0].message.content[{at}]");
+    match part {
+        Part::Text(text) => {
+            content.extend(words(text, &path, losses));
+            content.extend(carrier(text.signature.as_deref(), &path, losses));
+        }
+        Part::Refusal(text) if text.is_empty() => {}
+        Part::Refusal(text) => content.push(Block::text(text.as_str())),
+        Part::Reasoning(thought) => content.extend(thinking(thought, &path, losses)),
+        Part::ToolCall(call) => {
+            content.push(tool_use(call, &path, losses));
+            content.extend(carrier(call.signature.as_deref(), &path, losses));
+        }
+        Part::Opaque(own) if own.dialect == Dialect::Anthropic => {
+            content.push(Block::Raw(&own.json));
+        }
+        Part::Opaque(_) => {
+            losses.push(Loss::dropped(path(), "content of another provider's own"));
+        }
+        Part::Image(_)
+        | Part::Audio(_)
+        | Part::Video(_)
+        | Part::Document(_)
+        | Part::ToolResult(_) => {
+            losses.push(Loss::dropped(path(), "an answer has no such block"));
+        }
+    }
+}
+
+fn words<'a>(
+    text: &'a Text,
+    path: &dyn Fn() -> String,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
+    let citations: Vec<_> = text.citations.iter().filter_map(citation::write).collect();
+    if citations.len() < text.citations.len() {
+        let reason = "a citation of what this dialect cannot cite";
+        losses.push(Loss::dropped(format!("{}.citations", path()), reason));
+    }
+    // The API takes no empty text back.
+    (!text.text.is_empty()).then_some(Block::Text {
+        text: Cow::Borrowed(&text.text),
+        citations,
+        cache_control: None,
+    })
+}
+
+fn thinking<'a>(
+    thought: &'a Thought,
+    path: &dyn Fn() -> String,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
+    let Some(sealed) = seal::of_thought(thought) else {
+        losses.push(Loss::dropped(path(), "a thought with a seal that is too long"));
+        return None;
+    };
+    if thought.text.is_empty() && thought.redacted.is_some() {
+        return Some(Block::RedactedThinking { data: sealed });
+    }
+    let nothing = thought.text.is_empty() && thought.signature.is_none() && thought.id.is_none();
+    (!nothing).then_some(Block::Thinking { thinking: &thought.text, signature: sealed })
+}
+
+fn tool_use<'a>(
+    call: &'a ToolCall,
+    path: &dyn Fn() -> String,
+    losses: &mut Vec<Loss>,
+) -> Block<'a> {
+    let (input, exact) = arguments::input(call);
+    if !exact {
+        let reason = "arguments that are no object are the member `input` of one";
+        losses.push(Loss::adapted(format!("{}.input", path()), reason));
+    }
+    Block::ToolUse { id: Cow::Borrowed(&call.id), name: &call.name, input }
+}
+
+/// The seal on the block before it.
+fn carrier<'a>(
+    signature: Option<&str>,
+    path: &dyn Fn() -> String,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
+    // Only Gemini seals what it says and calls.
+    let Some(sealed) = seal::of_block(Dialect::Gemini, signature?) else {
+        losses.push(Loss::dropped(path(), "a seal that is too long"));
+        return None;
+    };
+    Some(Block::Thinking { thinking: "", signature: Cow::Owned(sealed) })
+}

@@ -1,0 +1,45 @@
+//! From an Anthropic client to an Anthropic provider and back, with as few bytes changed as
+//! possible.
+//!
+//! What is not changed is not re-encoded: members we do not know, their order and the spaces
+//! between them reach the other side as they were written.
+
+mod request;
+mod tap;
+
+use adapters_canonical::usage::Usage;
+pub use request::{pass_count_request, pass_request};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+pub use tap::EventTap;
+
+use crate::egress;
+
+/// What a whole answer says it cost, without reading the rest of it.
+#[must_use]
+pub fn read_usage(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        usage: Option<&'a RawValue>,
+    }
+
+    let raw = serde_json::from_slice::<Answer<'_>>(body).ok()?.usage?;
+    egress::read_usage(raw).ok().map(|(usage, _)| usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_from_a_whole_answer_and_from_nowhere_else() {
+        let body = br#"{"content":[{"input":{"usage":{"input_tokens":9}}}],
+            "usage":{"input_tokens":3,"cache_read_input_tokens":0,"output_tokens":0}}"#;
+        let usage = read_usage(body).unwrap();
+        assert_eq!((usage.input, usage.cache_read, usage.output), (Some(3), Some(0), Some(0)));
+        assert_eq!(usage.cache_write, None);
+        assert_eq!(read_usage(br#"{"content":[]}"#), None);
+        assert_eq!(read_usage(b"<html>"), None);
+    }
+}
