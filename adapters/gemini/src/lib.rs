@@ -2,12 +2,14 @@
 //!
 //! Bytes in, values out. Nothing here opens a socket, reads a clock or spawns a task, and nothing
 //! here knows of OpenAI or Anthropic, except that a [`Loss`] names what was lost in the words of
-//! an OpenAI client.
+//! the canonical request, which are OpenAI's.
 //!
-//! | module     | answers                                              |
-//! |------------|------------------------------------------------------|
-//! | [`wire`]   | what do the bytes look like?                         |
-//! | [`egress`] | how do we ask Gemini, and what did it answer?        |
+//! | module          | answers                                                         |
+//! |-----------------|-----------------------------------------------------------------|
+//! | [`wire`]        | what do the bytes look like?                                    |
+//! | [`ingress`]     | what did a client that speaks Gemini ask of us?                 |
+//! | [`egress`]      | how do we ask Gemini, and what did it answer?                   |
+//! | [`passthrough`] | how does a Gemini client reach Gemini with its bytes unchanged? |
 //!
 //! What Gemini cannot express (`logit_bias`, `parallel_tool_calls: false`) comes back as a
 //! [`Loss`] beside the value. Whether a loss is refused, logged or ignored is policy, and policy
@@ -19,5 +21,8 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod call_id;
 pub mod egress;
+pub mod ingress;
+pub mod passthrough;
 pub mod wire;

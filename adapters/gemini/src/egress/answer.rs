@@ -8,11 +8,11 @@ use adapters_canonical::usage::Usage;
 use serde_json::value::RawValue;
 
 use super::arguments::Node;
-use super::call_id::CallIds;
 use super::error;
 use super::finish::{blocked, finish, is_final};
 use super::response::{answer_seed, opaque_part, seconds_since_1970};
 use super::usage::Tally;
+use crate::call_id::CallIds;
 use crate::wire::Str;
 use crate::wire::response::{Candidate, FunctionCall, Part, Response};
 
@@ -117,7 +117,7 @@ impl Answer {
         }
         self.start(&response, out);
         if let Some(reason) = response.prompt_feedback.and_then(|feedback| feedback.block_reason) {
-            self.block_reason = Some(reason.into_owned());
+            self.block_reason = Some(String::from(reason));
         }
         for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
             self.candidate(place, candidate, out);
@@ -159,7 +159,7 @@ impl Answer {
         }
         if let Some(reason) = candidate.finish_reason.filter(|reason| is_final(reason)) {
             choice.close(out);
-            choice.finish_reason = Some(reason.into_owned());
+            choice.finish_reason = Some(String::from(reason));
         }
     }
 }
@@ -184,10 +184,10 @@ impl Choice {
         };
         if !text.is_empty() {
             let part = self.run(part.thought, parts, out);
-            out.push(Delta::Text { part, text: text.into_owned() });
+            out.push(Delta::Text { part, text: String::from(text) });
         }
         if let Some(signature) = part.thought_signature {
-            self.seal(signature.into_owned(), part.thought, parts, out);
+            self.seal(String::from(signature), part.thought, parts, out);
         }
     }
 
@@ -249,7 +249,7 @@ impl Choice {
             return;
         };
         if let Some(signature) = signature {
-            let signature = signature.into_owned();
+            let signature = String::from(signature);
             out.push(Delta::Signature { part: open.part, signature });
         }
         let ends = call.will_continue != Some(true);

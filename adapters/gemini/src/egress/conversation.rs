@@ -10,16 +10,13 @@ use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
 use serde_json::value::RawValue;
 
-use super::call_id::is_made_up;
 use super::media::{self, MediaKind};
 use super::model::Model;
+use crate::call_id::is_made_up;
 use crate::wire::request::{
-    Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
+    Content, FunctionCall, FunctionResponse, KnownPart, NO_SIGNATURE, Part as WirePart, Payload,
+    Value,
 };
-
-/// Stands for a signature that was never there: the call was made by another model. Documented at
-/// <https://ai.google.dev/gemini-api/docs/thought-signatures>.
-const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// Writes `messages` as a system instruction and turns.
 ///
@@ -69,7 +66,7 @@ fn seal_first_call(content: &mut Content<'_>) {
         WirePart::Known(_) | WirePart::Opaque(_) => None,
     });
     if let Some(first) = first {
-        first.thought_signature.get_or_insert(NO_SIGNATURE);
+        first.thought_signature.get_or_insert(Cow::Borrowed(NO_SIGNATURE));
     }
 }
 
@@ -217,7 +214,7 @@ impl<'a> Writer<'a, '_> {
                 known(KnownPart {
                     text: Some(&thought.text),
                     thought: Some(true),
-                    thought_signature: signature,
+                    thought_signature: signature.map(Cow::Borrowed),
                     ..KnownPart::default()
                 }),
             );
@@ -236,7 +233,7 @@ impl<'a> Writer<'a, '_> {
                     && part.thought.is_none()
                     && part.thought_signature.is_none() =>
             {
-                part.thought_signature = Some(signature);
+                part.thought_signature = Some(Cow::Borrowed(signature));
             }
             Some(WirePart::Known(_) | WirePart::Opaque(_)) | None => {
                 if let Some(earlier) = self.seal.replace(signature) {
@@ -267,7 +264,8 @@ impl<'a> Writer<'a, '_> {
         };
         let id = self.id(&call.id);
         let function_call = Some(FunctionCall { id, name: &call.name, args });
-        let thought_signature = call.signature.as_deref().filter(|seal| !seal.is_empty());
+        let seal = call.signature.as_deref().filter(|seal| !seal.is_empty());
+        let thought_signature = seal.map(Cow::Borrowed);
         let part = KnownPart { function_call, thought_signature, ..KnownPart::default() };
         self.push(Side::Model, known(part));
     }
@@ -344,7 +342,8 @@ fn known(part: KnownPart<'_>) -> WirePart<'_> {
     WirePart::Known(Box::new(part))
 }
 
-fn words<'a>(text: &'a str, thought_signature: Option<&'a str>) -> WirePart<'a> {
+fn words<'a>(text: &'a str, seal: Option<&'a str>) -> WirePart<'a> {
+    let thought_signature = seal.map(Cow::Borrowed);
     known(KnownPart { text: Some(text), thought_signature, ..KnownPart::default() })
 }
 

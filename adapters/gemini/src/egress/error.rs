@@ -40,7 +40,7 @@ pub fn decode(status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
 }
 
 /// Reads the value of `error` in a chunk of a stream.
-pub(super) fn in_stream(json: &str) -> UpstreamError {
+pub(crate) fn in_stream(json: &str) -> UpstreamError {
     match serde_json::from_str::<Error<'_>>(json) {
         Ok(wire) => translate(&wire, None),
         Err(_) => UpstreamError::from_status(500),

@@ -43,7 +43,7 @@ pub(super) fn blocked(reason: &str) -> Finish {
 }
 
 /// Whether this word says that the answer ended; proto's zero value does not.
-pub(super) fn is_final(native: &str) -> bool {
+pub(crate) fn is_final(native: &str) -> bool {
     !native.is_empty() && native != "FINISH_REASON_UNSPECIFIED"
 }
 

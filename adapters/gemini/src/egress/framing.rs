@@ -9,9 +9,19 @@ use adapters_canonical::loss::DecodeError;
 /// What one chunk may have at most, as in an event stream.
 const LIMIT: usize = adapters_sse::Decoder::DEFAULT_LIMIT;
 
+/// One chunk of a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chunk<'a> {
+    /// What it says.
+    pub(crate) json: &'a [u8],
+    /// The whole event, if it is one that every client can read: nothing but lines that begin with
+    /// `data: `, and an empty one.
+    pub(crate) raw: Option<&'a [u8]>,
+}
+
 /// Cuts a body into chunks of JSON, however it is wrapped.
 #[derive(Debug, Default)]
-pub(super) enum Framing {
+pub(crate) enum Chunks {
     /// Nothing but white space so far.
     #[default]
     Unknown,
@@ -21,16 +31,16 @@ pub(super) enum Framing {
     Json(Objects),
 }
 
-impl Framing {
+impl Chunks {
     /// Takes the next bytes and gives each chunk they completed to `take`.
     ///
     /// # Errors
     ///
     /// [`DecodeError::Framing`] if one chunk is larger than 16 MiB.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         mut bytes: &[u8],
-        take: &mut impl FnMut(&[u8]),
+        take: &mut impl FnMut(Chunk<'_>),
     ) -> Result<(), DecodeError> {
         if matches!(self, Self::Unknown) {
             bytes = bytes.trim_ascii_start();
@@ -52,7 +62,7 @@ impl Framing {
     }
 
     /// Gives a last event that lacks its empty line to `take`.
-    pub(super) fn finish(&mut self, take: &mut impl FnMut(&[u8])) {
+    pub(crate) fn finish(&mut self, take: &mut impl FnMut(Chunk<'_>)) {
         if let Self::Events(decoder) = self {
             decoder.finish();
             take_events(decoder, take);
@@ -60,20 +70,28 @@ impl Framing {
     }
 }
 
-fn take_events(decoder: &mut adapters_sse::Decoder, take: &mut impl FnMut(&[u8])) {
+fn take_events(decoder: &mut adapters_sse::Decoder, take: &mut impl FnMut(Chunk<'_>)) {
     while let Some(frame) = decoder.next_frame() {
         let bare = frame.raw.trim_ascii();
         if !frame.data.is_empty() {
-            take(&frame.data);
+            let raw = Some(frame.raw).filter(|raw| is_plain(raw));
+            take(Chunk { json: &frame.data, raw });
         } else if bare.starts_with(b"{") || bare.starts_with(b"[") {
-            take(bare);
+            take(Chunk { json: bare, raw: None });
         }
     }
 }
 
+fn is_plain(raw: &[u8]) -> bool {
+    let Some(lines) = raw.strip_suffix(b"\r\n\r\n").or_else(|| raw.strip_suffix(b"\n\n")) else {
+        return false;
+    };
+    lines.split(|byte| *byte == b'\n').all(|line| line.starts_with(b"data: "))
+}
+
 /// Cuts a JSON array into its objects, knowing of JSON only what opens and closes.
 #[derive(Debug, Default)]
-pub(super) struct Objects {
+pub(crate) struct Objects {
     /// The object that is not complete yet.
     buffer: Vec<u8>,
     /// How many braces of it are open.
@@ -83,7 +101,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(&[u8])) -> Result<(), DecodeError> {
+    fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(Chunk<'_>)) -> Result<(), DecodeError> {
         let mut begin = 0;
         for (at, byte) in bytes.iter().enumerate() {
             let was_open = self.depth > 0;
@@ -92,7 +110,7 @@ impl Objects {
                 (false, true) => begin = at,
                 (true, false) => {
                     self.buffer.extend_from_slice(bytes.get(begin..=at).unwrap_or_default());
-                    take(&self.buffer);
+                    take(Chunk { json: &self.buffer, raw: None });
                     self.buffer.clear();
                 }
                 (true, true) | (false, false) => {}
@@ -125,9 +143,10 @@ mod tests {
     use super::*;
 
     fn chunks(parts: &[&[u8]]) -> Vec<String> {
-        let mut framing = Framing::default();
+        let mut framing = Chunks::default();
         let mut got = Vec::new();
-        let mut take = |chunk: &[u8]| got.push(String::from_utf8_lossy(chunk).into_owned());
+        let mut take =
+            |chunk: Chunk<'_>| got.push(String::from_utf8_lossy(chunk.json).into_owned());
         for part in parts {
             framing.push(part, &mut take).unwrap();
         }
@@ -159,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_object_without_end_is_refused() {
-        let mut framing = Framing::default();
+        let mut framing = Chunks::default();
         let mut result = framing.push(b"[{\"a\":\"", &mut |_| {});
         for _ in 0..17 {
             result = result.and_then(|()| framing.push(&[b'a'; 1 << 20], &mut |_| {}));

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use adapters_canonical::chat::{Media, MediaSource};
 use adapters_canonical::loss::{DecodeError, Loss};
 
+use crate::wire::mime;
 use crate::wire::request::{Blob, FileData, KnownPart};
 
 /// Where files lie that were uploaded to the Gemini API; their names begin with `files/`.
@@ -89,9 +90,7 @@ fn remote<'a>(
 
 /// Files of the Gemini API and films of YouTube, whose type the provider looks up.
 fn knows_itself(uri: &str) -> bool {
-    let host = uri.strip_prefix("https://").unwrap_or(uri);
-    host.starts_with("generativelanguage.googleapis.com/")
-        || ["www.youtube.com/", "youtube.com/", "youtu.be/"].iter().any(|at| host.starts_with(at))
+    uri.starts_with("https://generativelanguage.googleapis.com/") || mime::is_youtube(uri)
 }
 
 fn mime_type(media: &Media) -> Option<Cow<'_, str>> {
@@ -99,53 +98,10 @@ fn mime_type(media: &Media) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(known));
     }
     let from_url = match &media.source {
-        MediaSource::Url(url) => url_path(url).and_then(by_extension),
+        MediaSource::Url(url) => mime::of_url(url),
         MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Text(_) => None,
     };
-    from_url.or_else(|| by_extension(media.name.as_deref()?)).map(Cow::Borrowed)
-}
-
-/// What comes after the host and before the query.
-fn url_path(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let (_, path) = rest.split_once('/')?;
-    path.split(['?', '#']).next()
-}
-
-fn by_extension(name: &str) -> Option<&'static str> {
-    let (_, extension) = name.rsplit_once('.')?;
-    Some(match extension.to_ascii_lowercase().as_str() {
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "webp" => "image/webp",
-        "gif" => "image/gif",
-        "heic" => "image/heic",
-        "heif" => "image/heif",
-        "wav" => "audio/wav",
-        "mp3" => "audio/mp3",
-        "aiff" => "audio/aiff",
-        "aac" => "audio/aac",
-        "ogg" => "audio/ogg",
-        "flac" => "audio/flac",
-        "m4a" => "audio/m4a",
-        "mp4" => "video/mp4",
-        "mpeg" | "mpg" => "video/mpeg",
-        "mov" => "video/mov",
-        "avi" => "video/avi",
-        "flv" => "video/x-flv",
-        "webm" => "video/webm",
-        "wmv" => "video/wmv",
-        "3gp" => "video/3gpp",
-        "pdf" => "application/pdf",
-        "json" => "application/json",
-        "txt" => "text/plain",
-        "md" => "text/markdown",
-        "html" | "htm" => "text/html",
-        "csv" => "text/csv",
-        "xml" => "text/xml",
-        "rtf" => "text/rtf",
-        _ => return None,
-    })
+    from_url.or_else(|| mime::by_extension(media.name.as_deref()?)).map(Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -13,14 +13,12 @@
 //! | `answer`       | … turns chunks into deltas in order                              |
 //! | `arguments`    | … puts streamed arguments together                               |
 //! | `framing`      | … finds the chunks, in an event stream or a JSON array           |
-//! | `call_id`      | names the calls that the provider did not name                   |
 //! | `finish`       | says why an answer ended                                         |
 //! | `usage`        | counts tokens                                                    |
 //! | [`error`]      | reads an answer that is none                                     |
 
 mod answer;
 mod arguments;
-mod call_id;
 mod conversation;
 pub mod error;
 mod finish;
@@ -33,6 +31,13 @@ pub mod response;
 pub mod stream;
 mod tools;
 mod usage;
+
+pub(crate) use error::in_stream;
+pub(crate) use finish::is_final;
+pub(crate) use framing::{Chunk, Chunks};
+pub(crate) use model::Model;
+pub(crate) use request::VERSION;
+pub(crate) use usage::Tally;
 
 use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};

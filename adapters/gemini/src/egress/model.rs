@@ -6,7 +6,7 @@ use adapters_canonical::loss::DecodeError;
 
 /// A model by the name the provider gives it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model<'a> {
+pub(crate) struct Model<'a> {
     /// With or without `models/` before it.
     name: &'a str,
     /// Major and minor version; `None` for names without one, such as `gemini-flash-latest`,
@@ -26,7 +26,7 @@ pub(super) enum Thinking {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn new(name: &'a str) -> Self {
+    pub(crate) fn new(name: &'a str) -> Self {
         Self { name, version: version(last_segment(name)) }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Model<'a> {
     ///
     /// A name that already says which collection it is in (`models/`, `tunedModels/`,
     /// `publishers/`, `projects/`) keeps it.
-    pub(super) fn path(self, version: &str, streaming: bool) -> Result<String, DecodeError> {
+    pub(crate) fn path(self, version: &str, streaming: bool) -> Result<String, DecodeError> {
         if self.name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(DecodeError::shape("model", "not a model's name at this provider"));
         }

@@ -9,7 +9,7 @@ use super::{conversation, generation, tools};
 use crate::wire::request::Request;
 
 /// The API version, unless the target asks for another.
-const VERSION: &str = "v1beta";
+pub(crate) const VERSION: &str = "v1beta";
 
 /// Asks `target` what `request` asks.
 ///

@@ -7,11 +7,11 @@ use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use serde_json::value::RawValue;
 
-use super::call_id::CallIds;
 use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
+use crate::call_id::CallIds;
+use crate::wire;
 use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
-use crate::wire::{self, Str};
 
 /// Reads a whole answer.
 ///
@@ -46,7 +46,7 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         value.usage = tally.usage();
         value.service_tier = metadata.service_tier.map(|tier| match &*tier {
             "standard" => "default".to_owned(),
-            _ => tier.into_owned(),
+            _ => String::from(tier),
         });
     }
     let mut losses = Vec::new();
@@ -82,24 +82,8 @@ pub(super) fn opaque_part(part: &wire::response::Part<'_>) -> Option<Box<RawValu
     }
     let data = part.inline_data.map(|data| ("inlineData", data));
     let others = part.other.iter().map(|(name, value)| (&**name, *value));
-    let mut json = String::from("{");
-    for (name, value) in data.into_iter().chain(others) {
-        json.push_str(&serde_json::to_string(name).ok()?);
-        json.push(':');
-        json.push_str(value.get());
-        json.push(',');
-    }
-    if part.thought {
-        json.push_str("\"thought\":true,");
-    }
-    if let Some(signature) = &part.thought_signature {
-        json.push_str("\"thoughtSignature\":");
-        json.push_str(&serde_json::to_string(&**signature).ok()?);
-        json.push(',');
-    }
-    json.pop();
-    json.push('}');
-    RawValue::from_string(json).ok()
+    let members: Vec<_> = data.into_iter().chain(others).collect();
+    wire::whole_part(&members, part.thought, part.thought_signature.as_deref())
 }
 
 /// Reads an RFC 3339 time in UTC, such as `2026-05-04T20:01:02.264968Z`, up to its seconds.
@@ -141,7 +125,7 @@ fn choice(place: usize, candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
     }
     let native = candidate.finish_reason.filter(|reason| is_final(reason));
     let mut finish = finish(native.as_deref().unwrap_or_default(), calls > 0);
-    finish.native = native.map(Str::into_owned);
+    finish.native = native.map(String::from);
     Choice { index, parts, finish, logprobs: None }
 }
 
@@ -153,7 +137,7 @@ fn read_part(
     out: &mut Vec<Part>,
 ) {
     if let Some(call) = part.function_call.take() {
-        let signature = part.thought_signature.map(Str::into_owned);
+        let signature = part.thought_signature.map(String::from);
         if let Some(call) = read_call(call, signature, choice, calls, ids) {
             out.push(Part::ToolCall(call));
         }
@@ -169,8 +153,8 @@ fn read_part(
             }
         }
     }
-    let text = part.text.map(Str::into_owned).unwrap_or_default();
-    let signature = part.thought_signature.map(Str::into_owned);
+    let text = part.text.map(String::from).unwrap_or_default();
+    let signature = part.thought_signature.map(String::from);
     if part.thought {
         if !text.is_empty() || signature.is_some() {
             out.push(Part::Reasoning(Thought {
@@ -201,7 +185,7 @@ fn read_call(
     calls: &mut u32,
     ids: &mut CallIds,
 ) -> Option<ToolCall> {
-    let name = call.name.filter(|name| !name.is_empty())?.into_owned();
+    let name = String::from(call.name.filter(|name| !name.is_empty())?);
     let id = ids.name(call.id.as_deref(), choice, *calls);
     *calls += 1;
     Some(ToolCall {
@@ -220,7 +204,7 @@ fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
         return None;
     }
     let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
-    let mime_type = blob.mime_type?.into_owned();
+    let mime_type = String::from(blob.mime_type?);
     let kind = match mime_type.split('/').next() {
         Some("image") => Part::Image,
         Some("audio") => Part::Audio,
@@ -228,7 +212,7 @@ fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
         _ => Part::Document,
     };
     Some(kind(Media {
-        source: MediaSource::Base64(blob.data?.into_owned()),
+        source: MediaSource::Base64(blob.data?.into()),
         mime_type: Some(mime_type),
         name: None,
         detail: None,

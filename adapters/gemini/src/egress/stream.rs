@@ -14,24 +14,24 @@ use adapters_canonical::dialect::StreamDecoder;
 use adapters_canonical::loss::DecodeError;
 
 use super::answer::Answer;
-use super::framing::Framing;
+use super::framing::Chunks;
 
 /// Turns the bytes of a streamed answer into deltas.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    framing: Framing,
+    chunks: Chunks,
     answer: Answer,
 }
 
 impl StreamDecoder for Decoder {
     fn push(&mut self, chunk: &[u8], out: &mut Vec<Delta>) -> Result<(), DecodeError> {
-        let Self { framing, answer } = self;
-        framing.push(chunk, &mut |json| answer.take(json, out))
+        let Self { chunks, answer } = self;
+        chunks.push(chunk, &mut |chunk| answer.take(chunk.json, out))
     }
 
     fn finish(&mut self, out: &mut Vec<Delta>) -> Result<(), DecodeError> {
-        let Self { framing, answer } = self;
-        framing.finish(&mut |json| answer.take(json, out));
+        let Self { chunks, answer } = self;
+        chunks.finish(&mut |chunk| answer.take(chunk.json, out));
         answer.end(out)
     }
 }

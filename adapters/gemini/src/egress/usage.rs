@@ -9,7 +9,7 @@ use crate::wire::response::{ModalityTokenCount, UsageMetadata};
 /// Chunks carry running totals, but early ones leave members out; adding up what a single chunk
 /// says would make totals fall again.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     prompt: Option<u64>,
     cached: Option<u64>,
     tool_use: Option<u64>,
@@ -21,7 +21,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Takes over what `newer` reports.
-    pub(super) fn update(&mut self, newer: &UsageMetadata<'_>) {
+    pub(crate) fn update(&mut self, newer: &UsageMetadata<'_>) {
         let prompt_audio = audio(newer.prompt_tokens_details.as_deref());
         let candidates_audio = audio(newer.candidates_tokens_details.as_deref());
         for (ours, theirs) in [
@@ -41,7 +41,7 @@ impl Tally {
     /// if nothing was reported.
     ///
     /// Tokens that the provider's own tools fed back are input that `promptTokenCount` leaves out.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    pub(crate) fn usage(&self) -> Option<Usage> {
         let usage = Usage {
             input: sum(self.prompt, self.tool_use)
                 .map(|input| input.saturating_sub(self.cached.unwrap_or(0))),

@@ -1,9 +1,14 @@
 //! What Gemini's bytes look like. Lenient with what comes in: an unknown member is no error, and
 //! `null` stands for absent.
 
+pub(crate) mod answer;
+pub(crate) mod asked;
 pub mod error;
+pub(crate) mod mime;
+mod part;
 pub mod request;
 pub mod response;
-mod text;
 
-pub use text::Str;
+pub(crate) use part::whole_part;
+
+pub use adapters_json::string::Str;

@@ -5,6 +5,10 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// Stands for a signature that was never there: what it is on was made by another model.
+/// Documented at <https://ai.google.dev/gemini-api/docs/thought-signatures>.
+pub const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
 /// The whole body.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -75,7 +79,7 @@ pub struct KnownPart<'a> {
     pub thought: Option<bool>,
     /// The provider's seal.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub thought_signature: Option<&'a str>,
+    pub thought_signature: Option<Cow<'a, str>>,
 }
 
 /// Bytes.

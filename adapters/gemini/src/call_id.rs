@@ -11,13 +11,19 @@ use std::fmt::Write as _;
 const MARK: &str = "call_gm_";
 
 /// Whether this id was made here.
-pub(super) fn is_made_up(id: &str) -> bool {
+pub(crate) fn is_made_up(id: &str) -> bool {
     id.starts_with(MARK)
+}
+
+/// The name of a call that a client sends back without one: by where it stands in the request, so
+/// that the same conversation, gone on with, names it alike.
+pub(crate) fn in_history(content: usize, part: usize) -> String {
+    format!("{MARK}{content}_{part}")
 }
 
 /// Gives every call of one answer an id that no other call of it has.
 #[derive(Debug, Default)]
-pub(super) struct CallIds {
+pub(crate) struct CallIds {
     /// Of the answer's own id.
     hash: u64,
     given: Vec<String>,
@@ -25,13 +31,13 @@ pub(super) struct CallIds {
 
 impl CallIds {
     /// For the answer that is known by `seed`.
-    pub(super) fn new(seed: &str) -> Self {
+    pub(crate) fn new(seed: &str) -> Self {
         Self { hash: fnv1a(seed.as_bytes()), given: Vec::new() }
     }
 
     /// The provider's `own` id unless it gave that to an earlier call already, else
     /// `call_gm_<hash of the answer's id>_<choice>_<place>`.
-    pub(super) fn name(&mut self, own: Option<&str>, choice: u32, place: u32) -> String {
+    pub(crate) fn name(&mut self, own: Option<&str>, choice: u32, place: u32) -> String {
         let id = match own {
             Some(own) if !own.is_empty() && !self.given.iter().any(|given| given == own) => {
                 own.to_owned()

@@ -1,0 +1,118 @@
+//! A whole answer in the client's words.
+
+use std::borrow::Cow;
+
+use adapters_canonical::chat::{ChatResponse, Choice, Part};
+use adapters_canonical::dialect::{AnswerContext, Dialect};
+use adapters_canonical::loss::{Loss, Translated};
+use adapters_json::write;
+
+use super::{finish, part, seal, usage};
+use crate::wire::answer::{Answer, Candidate, CitationMetadata, Content, PromptFeedback};
+use crate::wire::request::Part as WirePart;
+
+/// Writes a `GenerateContentResponse`.
+///
+/// Parts keep their order. A thought of another provider bears its seal in a form of ours (see
+/// [`seal`](super::seal)); sources go to `citationMetadata`. An answer that was blocked before it
+/// began has `promptFeedback` and no candidate. A part that only another dialect knows is left out
+/// and reported.
+#[must_use]
+pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
+    let mut losses = Vec::new();
+    let blocked = blocked(response);
+    let candidates = match blocked {
+        Some(_) => Vec::new(),
+        None => response.choices.iter().map(|choice| candidate(choice, &mut losses)).collect(),
+    };
+    let create_time = part::rfc3339(response.created.unwrap_or(context.created));
+    let tier = response.service_tier.as_deref();
+    let value = write::body(&Answer {
+        candidates,
+        prompt_feedback: blocked,
+        usage_metadata: response.usage.as_ref().map(|used| usage::metadata(used, tier)),
+        model_version: or(&response.model, &context.model),
+        create_time: &create_time,
+        response_id: or(&response.id, &context.request_id),
+    });
+    Translated { value, losses }
+}
+
+pub(super) fn or<'a>(text: &'a str, fallback: &'a str) -> &'a str {
+    if text.is_empty() { fallback } else { text }
+}
+
+fn blocked(response: &ChatResponse) -> Option<PromptFeedback<'_>> {
+    let choice = match response.choices.as_slice() {
+        [] => return Some(PromptFeedback { block_reason: "OTHER", block_reason_message: None }),
+        [only] if only.parts.is_empty() => only,
+        _ => return None,
+    };
+    let block_reason = finish::blocked(&choice.finish)?;
+    Some(PromptFeedback { block_reason, block_reason_message: choice.finish.message.as_deref() })
+}
+
+fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
+    let (mut parts, mut citations, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for (at, said) in choice.parts.iter().enumerate() {
+        let path = || format!("choices[{}].parts[{at}]", choice.index);
+        if let Part::Text(text) = said {
+            let cited = text.citations.iter();
+            citations.extend(cited.map(|cited| part::citation(cited, &text.text, bytes)));
+            bytes += text.text.len();
+        }
+        parts.extend(write_part(said, &path, losses));
+    }
+    if parts.is_empty() {
+        parts.push(part::text("", None));
+    }
+    let (logprobs_result, avg_logprobs) = match &choice.logprobs {
+        Some(tokens) => {
+            let (result, mean) = part::logprobs(tokens);
+            (Some(result), mean)
+        }
+        None => (None, None),
+    };
+    Candidate {
+        content: Content { parts, role: "model" },
+        finish_reason: Some(finish::reason(&choice.finish)),
+        finish_message: choice.finish.message.as_deref(),
+        citation_metadata: (!citations.is_empty())
+            .then_some(CitationMetadata { citations: Cow::Owned(citations) }),
+        avg_logprobs,
+        logprobs_result,
+        index: choice.index,
+    }
+}
+
+fn write_part<'a>(
+    said: &'a Part,
+    path: &dyn Fn() -> String,
+    losses: &mut Vec<Loss>,
+) -> Option<WirePart<'a>> {
+    Some(match said {
+        Part::Text(text) => part::text(&text.text, text.signature.as_deref()),
+        Part::Refusal(text) => {
+            losses.push(Loss::adapted(path(), "a refusal is said as plain words"));
+            part::text(text, None)
+        }
+        Part::Reasoning(thought) => part::thought(&thought.text, seal::wrap(thought, None)),
+        Part::ToolCall(call) => {
+            let (part, exact) = part::call(call);
+            if !exact {
+                let reason = "what is no JSON object becomes the argument `input`";
+                losses.push(Loss::adapted(path(), reason));
+            }
+            part
+        }
+        Part::Image(media) => part::media(media, "image/png"),
+        Part::Audio(media) => part::media(media, "audio/wav"),
+        Part::Video(media) => part::media(media, "video/mp4"),
+        Part::Document(media) => part::media(media, "application/octet-stream"),
+        Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => WirePart::Opaque(&opaque.json),
+        Part::Opaque(_) | Part::ToolResult(_) => {
+            losses.push(Loss::dropped(path(), "only another provider's clients know this"));
+            return None;
+        }
+    })
+}

@@ -1,0 +1,348 @@
+//! A streamed answer in the client's words.
+
+use std::borrow::Cow;
+
+use adapters_canonical::annotation::{Citation as Cited, TokenLogprob};
+use adapters_canonical::chat::{Finish, FinishReason, Thought, ToolCall};
+use adapters_canonical::delta::{Delta, PartKind, Start};
+use adapters_canonical::dialect::{AnswerContext, Dialect, StreamEncoder};
+use adapters_canonical::failure::Failure;
+use adapters_canonical::usage::Usage;
+use adapters_json::write;
+
+use super::error::write_failure;
+use super::frame::Frames;
+use super::response::or;
+use super::{finish, part, seal, usage};
+use crate::wire::answer::{Answer, Candidate, Citation, CitationMetadata, Content, PromptFeedback};
+use crate::wire::request::Part as WirePart;
+
+/// Writes chunks of `GenerateContentResponse`.
+///
+/// Words and thoughts are sent as they come, a call once its arguments are complete, a seal behind
+/// the words it is on. The end of an answer waits for the end of the stream, so that the last chunk
+/// has the last count of tokens: a chunk without a part would make the Python SDK's chats forget
+/// the turn. A part that only another dialect knows is left out.
+///
+/// [`Delta::Failure`] writes nothing: whoever drives the stream calls [`fail`](Self::fail), having
+/// decided that there is no other attempt.
+#[derive(Debug)]
+pub struct ContentStreamEncoder {
+    context: AnswerContext,
+    frames: Frames,
+    head: Option<Head>,
+    choices: Vec<Choice>,
+    /// The parts that have not ended, oldest first.
+    open: Vec<Open>,
+    usage: Option<Usage>,
+    ended: bool,
+}
+
+/// What every chunk says.
+#[derive(Debug)]
+struct Head {
+    id: String,
+    model: String,
+    create_time: String,
+}
+
+#[derive(Debug, Default)]
+struct Choice {
+    index: u32,
+    /// Whether any part of it has been sent.
+    begun: bool,
+    /// Bytes of its text so far.
+    bytes: usize,
+    citations: Vec<Citation>,
+    /// Not sent yet.
+    logprobs: Vec<TokenLogprob>,
+    finish: Option<Finish>,
+}
+
+#[derive(Debug)]
+struct Open {
+    part: u32,
+    choice: u32,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Words, kept for the places in them that sources are for.
+    Text {
+        text: String,
+        offset: usize,
+        signature: Option<String>,
+        cited: Vec<Cited>,
+    },
+    Refusal,
+    /// The thought without its words, and how many bytes of them there were.
+    Thought {
+        thought: Box<Thought>,
+        bytes: usize,
+    },
+    Call(Box<ToolCall>),
+    Hidden,
+}
+
+impl ContentStreamEncoder {
+    /// An encoder for one answer.
+    #[must_use]
+    pub fn new(context: AnswerContext) -> Self {
+        Self {
+            frames: Frames::new(context.framing),
+            context,
+            head: None,
+            choices: Vec::new(),
+            open: Vec::new(),
+            usage: None,
+            ended: false,
+        }
+    }
+
+    fn choice(&mut self, index: u32) -> &mut Choice {
+        let at = match self.choices.iter().position(|choice| choice.index == index) {
+            Some(at) => at,
+            None => {
+                self.choices.push(Choice { index, ..Choice::default() });
+                self.choices.len() - 1
+            }
+        };
+        &mut self.choices[at]
+    }
+
+    /// Writes one chunk with one part.
+    fn write(&mut self, out: &mut Vec<u8>, choice: u32, part: WirePart<'_>) {
+        let choice = self.choice(choice);
+        choice.begun = true;
+        let index = choice.index;
+        let logprobs = std::mem::take(&mut choice.logprobs);
+        let mut candidate = candidate(index, part);
+        set_logprobs(&mut candidate, &logprobs);
+        self.chunk(out, vec![candidate], None);
+    }
+
+    fn chunk(
+        &mut self,
+        out: &mut Vec<u8>,
+        candidates: Vec<Candidate<'_>>,
+        prompt_feedback: Option<PromptFeedback<'_>>,
+    ) {
+        let context = &self.context;
+        let head = self.head.get_or_insert_with(|| Head::new(&Start::default(), context));
+        let answer = Answer {
+            candidates,
+            prompt_feedback,
+            usage_metadata: self.usage.as_ref().map(|used| usage::metadata(used, None)),
+            model_version: &head.model,
+            create_time: &head.create_time,
+            response_id: &head.id,
+        };
+        self.frames.write(out, |out| write::json(out, &answer));
+    }
+
+    fn part_start(&mut self, out: &mut Vec<u8>, part: u32, choice: u32, kind: &PartKind) {
+        let kind = match kind {
+            PartKind::Text => {
+                let offset = self.choice(choice).bytes;
+                Kind::Text { text: String::new(), offset, signature: None, cited: Vec::new() }
+            }
+            PartKind::Refusal => Kind::Refusal,
+            PartKind::Reasoning { redacted, origin, id } => {
+                let (redacted, origin, id) = (redacted.clone(), *origin, id.clone());
+                let thought = Thought { redacted, origin, id, ..Thought::default() };
+                Kind::Thought { thought: Box::new(thought), bytes: 0 }
+            }
+            PartKind::ToolCall { id, name, kind } => {
+                let (id, name, kind) = (id.clone(), name.clone(), *kind);
+                Kind::Call(Box::new(ToolCall { id, name, kind, ..ToolCall::default() }))
+            }
+            PartKind::Image(media) => {
+                self.write(out, choice, part::media(media, "image/png"));
+                Kind::Hidden
+            }
+            PartKind::Audio(media) => {
+                self.write(out, choice, part::media(media, "audio/wav"));
+                Kind::Hidden
+            }
+            PartKind::Opaque(opaque) => {
+                if opaque.dialect == Dialect::Gemini {
+                    self.write(out, choice, WirePart::Opaque(&opaque.json));
+                }
+                Kind::Hidden
+            }
+        };
+        self.choice(choice);
+        self.open.push(Open { part, choice, kind });
+    }
+
+    fn text(&mut self, out: &mut Vec<u8>, part: u32, more: &str) {
+        if more.is_empty() {
+            return;
+        }
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
+        let choice = open.choice;
+        let is_thought = match &mut open.kind {
+            Kind::Text { text, .. } => {
+                text.push_str(more);
+                false
+            }
+            Kind::Refusal => false,
+            Kind::Thought { bytes, .. } => {
+                *bytes += more.len();
+                true
+            }
+            Kind::Call(_) | Kind::Hidden => return,
+        };
+        if is_thought {
+            self.write(out, choice, part::thought(more, None));
+        } else {
+            self.choice(choice).bytes += more.len();
+            self.write(out, choice, part::text(more, None));
+        }
+    }
+
+    fn signature(&mut self, part: u32, seal: &str) {
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
+        let seal = Some(seal.to_owned());
+        match &mut open.kind {
+            Kind::Text { signature, .. } => *signature = seal,
+            Kind::Thought { thought, .. } => thought.signature = seal,
+            Kind::Call(call) => call.signature = seal,
+            Kind::Refusal | Kind::Hidden => {}
+        }
+    }
+
+    fn part_end(&mut self, out: &mut Vec<u8>, part: u32) {
+        let Some(at) = self.open.iter().rposition(|open| open.part == part) else { return };
+        let Open { choice, kind, .. } = self.open.remove(at);
+        match kind {
+            Kind::Text { text, offset, signature, cited } => {
+                let cited = cited.iter().map(|cited| part::citation(cited, &text, offset));
+                self.choice(choice).citations.extend(cited);
+                if let Some(signature) = signature {
+                    self.write(out, choice, part::text("", Some(&signature)));
+                }
+            }
+            Kind::Thought { thought, bytes } => {
+                if let Some(seal) = seal::wrap(&thought, Some(bytes)) {
+                    let seal = Cow::Owned(seal.into_owned());
+                    self.write(out, choice, part::thought("", Some(seal)));
+                }
+            }
+            Kind::Call(call) => self.write(out, choice, part::call(&call).0),
+            Kind::Refusal | Kind::Hidden => {}
+        }
+    }
+
+    /// Says how `choice` ended, in a chunk of its own.
+    fn finish_choice(&mut self, out: &mut Vec<u8>, choice: &Choice) {
+        let done = Finish::from(FinishReason::Stop);
+        let finish = choice.finish.as_ref().unwrap_or(&done);
+        if let (false, Some(block_reason)) = (choice.begun, finish::blocked(finish)) {
+            let block_reason_message = finish.message.as_deref();
+            let feedback = PromptFeedback { block_reason, block_reason_message };
+            return self.chunk(out, Vec::new(), Some(feedback));
+        }
+        let mut candidate = candidate(choice.index, part::text("", None));
+        set_logprobs(&mut candidate, &choice.logprobs);
+        candidate.finish_reason = Some(finish::reason(finish));
+        candidate.finish_message = finish.message.as_deref();
+        if !choice.citations.is_empty() {
+            let citations = Cow::Borrowed(&*choice.citations);
+            candidate.citation_metadata = Some(CitationMetadata { citations });
+        }
+        self.chunk(out, vec![candidate], None);
+    }
+}
+
+impl Head {
+    fn new(start: &Start, context: &AnswerContext) -> Self {
+        Self {
+            id: or(&start.id, &context.request_id).to_owned(),
+            model: or(&start.model, &context.model).to_owned(),
+            create_time: part::rfc3339(start.created.unwrap_or(context.created)),
+        }
+    }
+}
+
+fn candidate(index: u32, part: WirePart<'_>) -> Candidate<'_> {
+    Candidate {
+        content: Content { parts: vec![part], role: "model" },
+        finish_reason: None,
+        finish_message: None,
+        citation_metadata: None,
+        avg_logprobs: None,
+        logprobs_result: None,
+        index,
+    }
+}
+
+fn set_logprobs<'a>(candidate: &mut Candidate<'a>, tokens: &'a [TokenLogprob]) {
+    if !tokens.is_empty() {
+        let (result, mean) = part::logprobs(tokens);
+        candidate.logprobs_result = Some(result);
+        candidate.avg_logprobs = mean;
+    }
+}
+
+impl StreamEncoder for ContentStreamEncoder {
+    fn push(&mut self, delta: &Delta, out: &mut Vec<u8>) {
+        if self.ended {
+            return;
+        }
+        match delta {
+            Delta::Start(start) => {
+                let context = &self.context;
+                self.head.get_or_insert_with(|| Head::new(start, context));
+            }
+            Delta::PartStart { part, choice, kind } => self.part_start(out, *part, *choice, kind),
+            Delta::Text { part, text } => self.text(out, *part, text),
+            Delta::Arguments { part, fragment } => {
+                let open = self.open.iter_mut().rev().find(|open| open.part == *part);
+                if let Some(Open { kind: Kind::Call(call), .. }) = open {
+                    call.arguments.push_str(fragment);
+                }
+            }
+            Delta::Signature { part, signature } => self.signature(*part, signature),
+            Delta::Citation { part, citation } => {
+                let open = self.open.iter_mut().rev().find(|open| open.part == *part);
+                if let Some(Open { kind: Kind::Text { cited, .. }, .. }) = open {
+                    cited.push(citation.clone());
+                }
+            }
+            Delta::Logprobs { choice, tokens } => {
+                self.choice(*choice).logprobs.extend_from_slice(tokens);
+            }
+            Delta::PartEnd { part } => self.part_end(out, *part),
+            Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
+            Delta::Finish { choice, finish } => {
+                self.choice(*choice).finish.get_or_insert_with(|| finish.clone());
+            }
+            Delta::Failure(_) | Delta::Malformed(_) | Delta::Loss(_) => {}
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if self.choices.is_empty() {
+            self.choice(0);
+        }
+        for choice in std::mem::take(&mut self.choices) {
+            self.finish_choice(out, &choice);
+        }
+        self.frames.end(out);
+    }
+
+    /// With a last frame that SDKs raise. A call whose arguments are not complete is not sent.
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let request_id = &self.context.request_id;
+        self.frames.write(out, |out| write_failure(failure, request_id, out));
+        self.frames.end(out);
+    }
+}

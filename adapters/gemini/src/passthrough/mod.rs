@@ -1,0 +1,44 @@
+//! From a Gemini client to a Gemini provider and back, with as few bytes changed as possible.
+
+mod request;
+mod tap;
+
+pub(crate) use request::pass_request;
+pub use tap::ContentTap;
+
+use adapters_canonical::usage::Usage;
+use serde::Deserialize;
+
+use crate::egress::Tally;
+use crate::wire::response::UsageMetadata;
+
+/// What a whole answer says it cost, without reading the rest of it.
+#[must_use]
+pub fn read_usage(body: &[u8]) -> Option<Usage> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        usage_metadata: Option<UsageMetadata<'a>>,
+    }
+
+    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let mut tally = Tally::default();
+    tally.update(&answer.usage_metadata?);
+    tally.usage()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_read_from_a_whole_answer_and_from_nowhere_else() {
+        let body = br#"{"candidates":[{"content":{"parts":[{"text":"{\"usageMetadata\":{}}"}]}}],
+            "usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":0}}"#;
+        let usage = read_usage(body).unwrap();
+        assert_eq!((usage.input, usage.output), (Some(3), Some(0)));
+        assert_eq!(read_usage(br#"{"candidates":[]}"#), None);
+        assert_eq!(read_usage(b"<html>"), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! The same request for another address.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use adapters_canonical::dialect::{Target, UpstreamRequest};
+use adapters_canonical::ingress::Envelope;
+use adapters_json::{edit, read, write};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::egress::{Model, VERSION};
+use crate::ingress::MARK;
+use crate::wire::Str;
+use crate::wire::request::NO_SIGNATURE;
+
+/// Asks `target` what the client asked, in the client's own bytes. A stream is always asked for as
+/// events.
+///
+/// Only a seal that was wrapped here is changed: an earlier answer came from another provider, and
+/// Gemini refuses a seal that is not its own. It becomes the sentinel that Google documents for
+/// such history.
+pub(crate) fn pass_request(
+    body: &[u8],
+    envelope: &Envelope<'_>,
+    target: &Target<'_>,
+) -> UpstreamRequest {
+    let version = target.api_version.unwrap_or(VERSION);
+    // A name that is none cannot be configured; the provider answers that there is no such model.
+    let path = Model::new(target.model)
+        .path(version, envelope.stream)
+        .unwrap_or_else(|_| format!("/{VERSION}/models/-:generateContent"));
+    let body = without_foreign_seals(body).into_owned();
+    UpstreamRequest { path, headers: Vec::new(), body }
+}
+
+fn without_foreign_seals(body: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memmem::find(body, MARK.as_bytes()).is_none() {
+        return Cow::Borrowed(body);
+    }
+    match foreign_seals(body) {
+        Some(seals) if !seals.is_empty() => {
+            let mut sentinel = Vec::new();
+            write::json(&mut sentinel, NO_SIGNATURE);
+            let edits: Vec<_> = seals.into_iter().map(|at| (at, sentinel.clone())).collect();
+            Cow::Owned(edit::splice(body, &edits))
+        }
+        Some(_) | None => Cow::Borrowed(body),
+    }
+}
+
+/// Where seals stand that were wrapped here, quotes included.
+fn foreign_seals(body: &[u8]) -> Option<Vec<Range<usize>>> {
+    let json = read::text(body).ok()?;
+    let request: Request<'_> = serde_json::from_str(json).ok()?;
+    let parts = request.contents.into_iter().flat_map(|content| content.parts.unwrap_or_default());
+    let seals = parts.filter_map(|part| part.thought_signature).filter_map(|raw| {
+        let seal: Str<'_> = serde_json::from_str(raw.get()).ok()?;
+        seal.starts_with(MARK).then(|| read::span(json, raw.get()))?
+    });
+    Some(seals.collect())
+}
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    contents: Vec<Content<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Content<'a> {
+    #[serde(borrow)]
+    parts: Option<Vec<Part<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part<'a> {
+    #[serde(borrow, alias = "thought_signature")]
+    thought_signature: Option<&'a RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(body: &str, stream: bool) -> (String, String) {
+        let envelope = Envelope { stream, ..Envelope::default() };
+        let target = Target { model: "gemini-3-flash", api_version: None };
+        let request = pass_request(body.as_bytes(), &envelope, &target);
+        (request.path, String::from_utf8(request.body).unwrap())
+    }
+
+    #[test]
+    fn the_body_stays_as_it_is_and_a_stream_is_asked_for_as_events() {
+        let body = "{ \"contents\" : [] ,\"new\":1}";
+        let (path, sent) = pass(body, true);
+        assert_eq!(path, "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse");
+        assert_eq!(sent, body);
+        assert_eq!(pass(body, false).0, "/v1beta/models/gemini-3-flash:generateContent");
+    }
+
+    // field 34
+    #[test]
+    fn a_seal_of_another_provider_becomes_the_sentinel_and_geminis_own_stays() {
+        let own = r#"{"text":"a","thoughtSignature":"EpAI"}"#;
+        let words = format!(r#"{{"text":"{MARK}"}}"#);
+        let body = |seal: &str| {
+            format!(
+                r#"{{"contents":[{{"parts":[{own}, {words}]}},{{"parts":[{{"text":"t", "thought_signature" : "{seal}"}}]}}]}}"#
+            )
+        };
+        let foreign = format!("{MARK}YW50aHJvcGljOnt9");
+        assert_eq!(pass(&body(&foreign), false).1, body(NO_SIGNATURE));
+    }
+}
