@@ -161,7 +161,7 @@ impl BufferedSession {
         let (bytes, media) = (beats.bytes(), beats.media);
         let mut tasks = Vec::with_capacity(2);
         if !self.header_sent {
-            let mut header = head::opening(200, media, &beats.request_id)?;
+            let mut header = head::opening(200, media, (beats.dialect, &beats.request_id))?;
             if matches!(self.get(), ServerSession::H1(_)) {
                 header.insert_header(TRANSFER_ENCODING, "chunked")?;
                 // If it ends in an error, the proxy loop closes the connection: better to have

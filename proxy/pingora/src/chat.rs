@@ -93,6 +93,7 @@ pub(crate) async fn read(
         media,
         words: ctx.ingress.heartbeat(envelope.framing),
         request_id: ctx.request_id.clone(),
+        dialect: ctx.ingress.dialect(),
         counter: heartbeats,
     });
     let handle = buffered::install(session, beats);
@@ -116,9 +117,11 @@ pub(crate) fn attempt(
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
     let upstream = snapshot.upstream(&target.provider).ok_or(Failure::Internal)?.clone();
-    let passthrough = chat.ingress.dialect() == upstream.dialect;
+    let face = upstream.face(chat.ingress.dialect());
+    let passthrough = chat.ingress.dialect() == face.dialect;
     let attempt = |path, headers, body, losses, usage_injected| Attempt {
         place,
+        face,
         passthrough,
         reservation: None,
         began: clock::now(),
@@ -144,7 +147,7 @@ pub(crate) fn attempt(
     }
     let canonical = chat.canonical().map_err(Failure::BodyMalformed)?;
     let path = |path: &str| ingress.client_path(&canonical.value, path).into_owned();
-    let encoded = upstream.egress.encode_request(&canonical.value, &to).map_err(|error| {
+    let encoded = face.egress.encode_request(&canonical.value, &to).map_err(|error| {
         let provider = target.provider.name.to_string();
         let error = match error {
             DecodeError::Shape { path: at, reason } => {
@@ -185,12 +188,14 @@ fn losses_as_error(losses: &[Loss]) -> Option<DecodeError> {
 pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -> Option<Attempt> {
     let Choice { place, reservation, .. } = choice;
     let target = chat.resolved.targets().get(place.target)?;
+    let upstream = snapshot.upstream(&target.provider)?.clone();
     Some(Attempt {
         place,
         reservation: Some(reservation),
         began: clock::now(),
         first_byte: None,
-        upstream: snapshot.upstream(&target.provider)?.clone(),
+        face: upstream.face(chat.ingress.dialect()),
+        upstream,
         passthrough: false,
         account: place.account,
         model: target.model.clone(),

@@ -22,7 +22,7 @@ use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::snapshot::Snapshot;
-use crate::upstream::Upstream;
+use crate::upstream::{Face, Upstream};
 
 /// One request, from its header to its log line.
 pub struct Ctx {
@@ -71,6 +71,8 @@ pub(crate) struct Attempt {
     /// From there to the first byte of the answer.
     pub(crate) first_byte: Option<Duration>,
     pub(crate) upstream: Arc<Upstream>,
+    /// What the provider is spoken to in.
+    pub(crate) face: Face,
     /// Client and provider speak one dialect: bytes pass.
     pub(crate) passthrough: bool,
     pub(crate) account: usize,

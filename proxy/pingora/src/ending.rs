@@ -182,7 +182,7 @@ pub(crate) fn finish_whole(
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
     let upstream = &attempt.upstream;
-    let sides = Sides { ingress, egress: upstream.egress, passthrough };
+    let sides = Sides { ingress, egress: attempt.face.egress, passthrough };
     let unusable = match whole.finish(sides, streaming, &context) {
         Ok(Said { body, usage, losses }) => {
             exchange.outcome.usage = usage;

@@ -134,13 +134,15 @@ impl ProxyHttp for Gateway {
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();
         ctx.ingress = route::dialect(&path, session.req_header());
-        let Some(Route { pattern, method: allowed, place }) = route::find(&path) else {
+        let Some(route) = route::find(&path) else {
+            let path = path.clone();
             return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
         };
+        let Route { pattern, method: allowed, place, ref model, stream } = route;
         ctx.route = pattern;
         if method != *allowed {
             let (method, allowed) = (method.to_string(), allowed.as_str());
-            let failure = Failure::MethodNotAllowed { path, method, allowed };
+            let failure = Failure::MethodNotAllowed { path: path.clone(), method, allowed };
             return self.refuse(session, ctx, failure).await.map(|()| true);
         }
         if !place.is_open() {
@@ -158,7 +160,10 @@ impl ProxyHttp for Gateway {
             {
                 self.refuse(session, ctx, Failure::Overloaded).await.map(|()| true)
             }
-            Place::Chat => self.chat(session, ctx, Asked::default()).await,
+            Place::Chat => {
+                let asked = Asked { model: model.as_deref(), stream, query: "" };
+                self.chat(session, ctx, asked).await
+            }
             Place::Alive | Place::Ready | Place::Models | Place::Model => {
                 self.local(session, ctx, place, &path).await
             }
@@ -237,9 +242,10 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(REFUSED, "the answer is packed").into_up());
         }
         let media = exchange.media(streamed);
+        let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
-        let header = head::client_response(upstream_response, media, losses, &ctx.request_id)?;
+        let header = head::client_response(upstream_response, media, losses, named)?;
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         attempt.answer = match context {
             None => {
@@ -259,7 +265,7 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    Streamed::translate(upstream.egress.decode_stream(), encoder, provider)
+                    Streamed::translate(attempt.face.egress.decode_stream(), encoder, provider)
                 }));
                 Answer::Streamed
             }

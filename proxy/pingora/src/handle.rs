@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
 use bytes::Bytes;
 use conf_schema::plan::Heartbeat;
@@ -37,6 +38,8 @@ pub(crate) struct Beats {
     /// What is said in a stream; before JSON in one piece it is white space.
     pub(crate) words: &'static [u8],
     pub(crate) request_id: String,
+    /// What the client speaks.
+    pub(crate) dialect: Dialect,
     pub(crate) counter: Heartbeats,
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn upstream_request(
     if let Some((name, value)) = upstream.credential(attempt.account) {
         header.insert_header(name, value)?;
     }
-    let in_dialect: &[HeaderName] = match (attempt.passthrough, upstream.dialect) {
+    let in_dialect: &[HeaderName] = match (attempt.passthrough, attempt.face.dialect) {
         (true, Dialect::OpenAi | Dialect::Responses) => &FORWARDED_TO_OPENAI,
         (true, Dialect::Anthropic) => &FORWARDED_TO_ANTHROPIC,
         (true, Dialect::Gemini) | (false, _) => &[],
@@ -147,9 +147,9 @@ pub(crate) fn client_response(
     upstream: &ResponseHeader,
     media: Media,
     losses: Option<HeaderValue>,
-    request_id: &str,
+    named: (Dialect, &str),
 ) -> Result<ResponseHeader> {
-    let mut header = opening(upstream.status.as_u16(), media, request_id)?;
+    let mut header = opening(upstream.status.as_u16(), media, named)?;
     keep(&upstream.headers, &mut header)?;
     if let Some(losses) = losses {
         header.insert_header(LOSSES, losses)?;
@@ -158,9 +158,14 @@ pub(crate) fn client_response(
 }
 
 /// What the header of an answer says before anything is known of the answer itself.
-pub(crate) fn opening(status: u16, media: Media, request_id: &str) -> Result<ResponseHeader> {
+pub(crate) fn opening(
+    status: u16,
+    media: Media,
+    (dialect, request_id): (Dialect, &str),
+) -> Result<ResponseHeader> {
     let content_type = if media == Media::Events { EVENTS } else { JSON };
     let mut header = reply::header(status, content_type, request_id)?;
+    reply::name_too(dialect, request_id, &mut header)?;
     if media != Media::Json {
         header.insert_header(CACHE_CONTROL, "no-cache")?;
         // nginx buffers answers unless told not to.

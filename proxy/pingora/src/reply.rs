@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::Ingress;
 use bytes::Bytes;
@@ -62,6 +63,7 @@ pub(crate) fn failure_parts(
 ) -> Result<(Box<ResponseHeader>, Bytes)> {
     let answer = ingress.encode_failure(failure, request_id);
     let mut header = header(answer.status, JSON, request_id)?;
+    name_too(ingress.dialect(), request_id, &mut header)?;
     match failure {
         Failure::MethodNotAllowed { allowed, .. } => header.insert_header(ALLOW, *allowed)?,
         Failure::KeyMissing | Failure::KeyUnknown => {
@@ -86,6 +88,18 @@ pub(crate) fn header(
     header.insert_header(CONTENT_TYPE, content_type)?;
     header.insert_header(REQUEST_ID, request_id)?;
     Ok(header)
+}
+
+/// Names the request as well where a dialect's SDKs look for its name.
+pub(crate) fn name_too(
+    dialect: Dialect,
+    request_id: &str,
+    header: &mut ResponseHeader,
+) -> Result<()> {
+    match dialect {
+        Dialect::Anthropic => header.insert_header("request-id", request_id),
+        Dialect::OpenAi | Dialect::Responses | Dialect::Gemini => Ok(()),
+    }
 }
 
 /// Says when to come back as the provider said it: whole seconds for everybody, milliseconds for

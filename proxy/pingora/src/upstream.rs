@@ -9,6 +9,7 @@ use adapters_anthropic::egress::Anthropic;
 use adapters_canonical::dialect::{Dialect as Spoken, Egress};
 use adapters_gemini::egress::Gemini;
 use adapters_openai::egress::OpenAi;
+use adapters_responses::egress::ResponsesUpstream;
 use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use pingora::protocols::l4::ext::TcpKeepalive;
@@ -32,14 +33,18 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// A provider, and everything about it that does not change from request to request.
 pub(crate) struct Upstream {
     pub(crate) provider: Arc<Provider>,
-    /// What it speaks: clients of the same dialect are passed through.
-    pub(crate) dialect: Spoken,
-    pub(crate) egress: &'static dyn Egress,
     /// As the provider's `accounts`, by place.
     accounts: Vec<AccountState>,
     /// As sent in `Host`.
     pub(crate) host: HeaderValue,
     options: PeerOptions,
+}
+
+/// One of the dialects that a provider speaks.
+#[derive(Clone, Copy)]
+pub(crate) struct Face {
+    pub(crate) dialect: Spoken,
+    pub(crate) egress: &'static dyn Egress,
 }
 
 struct AccountState {
@@ -50,11 +55,9 @@ struct AccountState {
 
 impl Upstream {
     pub(crate) fn new(provider: &Arc<Provider>, http2_ping: Duration, metrics: &Metrics) -> Self {
-        let egress = egress(provider.dialect);
+        let Face { egress, .. } = face(provider.dialect);
         let authority = provider.base_url.authority();
         Self {
-            dialect: spoken(provider.dialect),
-            egress,
             accounts: provider
                 .accounts
                 .iter()
@@ -65,6 +68,15 @@ impl Upstream {
             options: options(provider, http2_ping, metrics),
             provider: Arc::clone(provider),
         }
+    }
+
+    /// How it is spoken to for a client of this dialect: in the client's own, if it can, since
+    /// then bytes pass through.
+    pub(crate) fn face(&self, client: Spoken) -> Face {
+        if client == Spoken::Responses && self.provider.responses {
+            return face(Dialect::Responses);
+        }
+        face(self.provider.dialect)
     }
 
     pub(crate) fn credential(&self, account: usize) -> Option<&(HeaderName, HeaderValue)> {
@@ -121,20 +133,14 @@ impl AccountState {
     }
 }
 
-fn spoken(dialect: Dialect) -> Spoken {
-    match dialect {
-        Dialect::OpenAi | Dialect::Mock => Spoken::OpenAi,
-        Dialect::Anthropic => Spoken::Anthropic,
-        Dialect::Gemini => Spoken::Gemini,
-    }
-}
-
-fn egress(dialect: Dialect) -> &'static dyn Egress {
-    match dialect {
-        Dialect::OpenAi | Dialect::Mock => &OpenAi,
-        Dialect::Anthropic => &Anthropic,
-        Dialect::Gemini => &Gemini,
-    }
+fn face(dialect: Dialect) -> Face {
+    let (dialect, egress): (_, &dyn Egress) = match dialect {
+        Dialect::OpenAi | Dialect::Mock => (Spoken::OpenAi, &OpenAi),
+        Dialect::Responses => (Spoken::Responses, &ResponsesUpstream),
+        Dialect::Anthropic => (Spoken::Anthropic, &Anthropic),
+        Dialect::Gemini => (Spoken::Gemini, &Gemini),
+    };
+    Face { dialect, egress }
 }
 
 fn options(provider: &Provider, http2_ping: Duration, metrics: &Metrics) -> PeerOptions {

@@ -25,6 +25,8 @@ pub struct Provider {
     pub dialect: Dialect,
     /// Where it is. `http://mock.invalid` for [`Dialect::Mock`], which nobody calls.
     pub base_url: BaseUrl,
+    /// Whether it speaks OpenAI's Responses, beside or instead of chat completions.
+    pub responses: bool,
     /// The `anthropic-version` header; there for [`Dialect::Anthropic`] and only for it.
     pub api_version: Option<String>,
     /// How HTTP is spoken to it; possible with its `base_url`.
@@ -153,6 +155,7 @@ impl Checker<'_> {
         let http_version = self.http_version(raw.http_version, tls);
         let ca = self.ca(raw.ca_file, tls);
         let api_version = self.api_version(raw.api_version, dialect);
+        let responses = self.responses(raw.responses, dialect, base_url.as_ref());
         let forward_headers = self.forward_headers(raw.forward_headers);
         let timeouts = timeouts(raw.timeouts);
         let accounts = self.accounts(raw.accounts, dialect, at);
@@ -160,6 +163,7 @@ impl Checker<'_> {
             name: name?.value,
             dialect: dialect?,
             base_url: base_url?,
+            responses,
             api_version,
             http_version,
             ca,
@@ -187,9 +191,28 @@ impl Checker<'_> {
             Dialect::Gemini if last.starts_with("v1") => {
                 self.problems.warning(&written.at, "usually ends before `/v1…` for `gemini`");
             }
-            Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini => {}
+            Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic | Dialect::Gemini => {}
         }
         Some(url)
+    }
+
+    fn responses(
+        &self,
+        written: Field<bool>,
+        dialect: Option<Dialect>,
+        base_url: Option<&BaseUrl>,
+    ) -> bool {
+        let openai = default_base_url(Dialect::OpenAi);
+        match (written.given(), dialect) {
+            (_, Some(Dialect::Responses)) => true,
+            (Some(given), Some(Dialect::Anthropic | Dialect::Gemini | Dialect::Mock)) => {
+                self.problems.error(&given.at, "is only for providers of dialect `openai`");
+                false
+            }
+            (Some(given), _) => given.value,
+            (None, Some(Dialect::OpenAi)) => base_url.is_some_and(|url| url.host == openai.host),
+            (None, _) => false,
+        }
     }
 
     fn http_version(&self, written: Field<HttpVersion>, tls: Option<bool>) -> HttpVersion {
@@ -265,9 +288,9 @@ impl Checker<'_> {
             Field::Invalid => return Vec::new(),
             Field::Missing => match dialect {
                 Some(Dialect::Mock) => return mock_account().into_iter().collect(),
-                Some(Dialect::OpenAi | Dialect::Anthropic | Dialect::Gemini) => {
-                    (Vec::new(), provider.child("accounts"))
-                }
+                Some(
+                    Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic | Dialect::Gemini,
+                ) => (Vec::new(), provider.child("accounts")),
                 // Whether accounts are needed is unknown too.
                 None => return Vec::new(),
             },
@@ -353,7 +376,7 @@ fn default_base_url(dialect: Dialect) -> BaseUrl {
         path: path.to_owned(),
     };
     match dialect {
-        Dialect::OpenAi => https("api.openai.com", "/v1"),
+        Dialect::OpenAi | Dialect::Responses => https("api.openai.com", "/v1"),
         Dialect::Anthropic => https("api.anthropic.com", ""),
         Dialect::Gemini => https("generativelanguage.googleapis.com", ""),
         Dialect::Mock => {

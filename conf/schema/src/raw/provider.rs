@@ -15,8 +15,8 @@ pub(crate) struct Provider {
     pub(crate) name: Field<ProviderName>,
     /// The API it speaks.
     pub(crate) dialect: Field<Dialect>,
-    /// Where it is, as its own SDK takes it: for `openai` with `/v1`, for the others without a
-    /// version. Default: the public API of the dialect.
+    /// Where it is, as its own SDK takes it: for `openai` and `responses` with `/v1`, for the
+    /// others without a version. Default: the public API of the dialect.
     #[serde(default)]
     #[schemars(regex(pattern = r"^https?://[^\s?#]+$"))]
     pub(crate) base_url: Field<String>,
@@ -24,6 +24,10 @@ pub(crate) struct Provider {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(crate) api_version: Field<String>,
+    /// Only for `openai`: whether it speaks Responses too, so that clients which do are passed
+    /// through. Default: `true` for OpenAI itself, `false` for any other `base_url`.
+    #[serde(default)]
+    pub(crate) responses: Field<bool>,
     /// Default: `auto`.
     #[serde(default)]
     pub(crate) http_version: Field<HttpVersion>,
@@ -47,8 +51,10 @@ pub(crate) struct Provider {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// OpenAI, and everything that imitates it.
+    /// OpenAI's chat completions, and everything that imitates it.
     OpenAi,
+    /// OpenAI's Responses.
+    Responses,
     /// Anthropic's Messages API.
     Anthropic,
     /// Google's `generateContent`.

@@ -9,9 +9,11 @@
 mod bodies;
 mod chat;
 mod client_gone;
+mod clients;
 mod connections;
 mod dialects;
 mod errors;
+mod every_dialect;
 mod failover;
 mod failures;
 mod gateway;
