@@ -123,7 +123,8 @@ limits: {}
             "3:5: listeners[1].adress: unknown key; did you mean `address`?",
             "3:5: listeners[1].address: is missing",
             "6:9: auth.mode: expected `open` or `keys`",
-            "9:14: providers[0].dialect: expected `openai`, `anthropic`, `gemini` or `mock`; \
+            "9:14: providers[0].dialect: expected `openai`, `responses`, `anthropic`, `gemini` or \
+             `mock`; \
              did you mean `openai`?",
             "11:16: providers[0].timeouts.connect: expected a duration above zero with its unit, \
              such as 500ms, 30s, 5m or 1h",
@@ -507,7 +508,7 @@ fn a_target_of_a_broken_provider_is_not_one_more_mistake() {
     problems(
         "providers: [{name: p, dialect: nothing}]
 models: [{name: m, targets: [{provider: p, model: x}]}]",
-        &["1:32: providers[0].dialect: expected `openai`, `anthropic`, `gemini` or `mock`"],
+        &["1:32: providers[0].dialect: expected `openai`, `responses`, `anthropic`, `gemini` or `mock`"],
     );
 }
 
