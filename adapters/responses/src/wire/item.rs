@@ -124,6 +124,8 @@ pub(crate) enum Written<'a> {
         id: &'a str,
         status: Status,
         result: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_format: Option<&'a str>,
     },
 }
 
