@@ -71,6 +71,14 @@ impl Conversation {
         losses: &mut Vec<Loss>,
     ) -> Result<(), DecodeError> {
         let item: Item<'_> = read::object(raw, &path)?;
+        for (said, member) in
+            [(item.phase.is_some(), "phase"), (item.namespace.is_some(), "namespace")]
+        {
+            if said {
+                let reason = "only providers of the Responses dialect have it";
+                losses.push(Loss::dropped(format!("{path}.{member}"), reason));
+            }
+        }
         let kind = match (item.kind.as_deref(), &item.role) {
             (Some(kind), _) => kind,
             (None, Some(_)) => "message",
