@@ -42,7 +42,6 @@ struct State {
     items: BTreeMap<u64, Progress>,
     /// Whole parts that wait for those that are open to end.
     waiting: VecDeque<Part>,
-    calls: bool,
     done: bool,
     failed: bool,
 }
@@ -230,7 +229,6 @@ impl State {
                 }
             }
             kind @ ("function_call" | "custom_tool_call") => {
-                self.calls = true;
                 let (id, kind) = (response::call_id(&item), response::tool_kind(kind));
                 let kind = PartKind::ToolCall { id, name: item.name.unwrap_or_default(), kind };
                 self.start(kind, out).map_or(Progress::Whole, Progress::Call)
@@ -272,7 +270,7 @@ impl State {
             *begun += usize::from(started.is_some());
             *open = started.map(|started| (index, started));
         }
-        open.as_mut().map(|(_, open)| open)
+        open.as_mut().map(|(_, open)| open).filter(|open| open.is_a(kind))
     }
 
     fn say(
@@ -345,7 +343,6 @@ impl State {
         }
         let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
         let read = response::item(raw, "item", &mut parts, &mut logprobs);
-        self.calls |= parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
         match before {
             Some(Progress::Message { begun, open, .. }) => {
                 if let Some((_, mut open)) = open {
@@ -393,7 +390,7 @@ impl State {
             }
         }
         self.close_all(out);
-        let finish = response::finish(&response, self.calls);
+        let finish = response::finish(&response, self.parts.any_call);
         self.done = true;
         if let Some(usage) = passthrough::tokens(response.usage, response.tool_usage.as_ref()) {
             out.push(Delta::Usage(usage));

@@ -24,8 +24,12 @@ pub(crate) fn read(raw: &RawValue) -> Option<Citation> {
     })
 }
 
-/// Writes one; `None` if this dialect has no words for its source.
+/// Writes one; `None` if this dialect has no words for its source. One that was an annotation of
+/// this dialect stays as it was.
 pub(crate) fn write(citation: &Citation) -> Option<Box<RawValue>> {
+    if let Some(native) = citation.native.as_deref().filter(|native| is_ours(native)) {
+        return one_line(native);
+    }
     let (start_index, end_index) = citation.range.unwrap_or_default();
     let title = citation.title.as_deref().unwrap_or_default();
     let written = match &citation.source {
@@ -37,4 +41,25 @@ pub(crate) fn write(citation: &Citation) -> Option<Box<RawValue>> {
         CitedSource::Document(_) | CitedSource::Unnamed => return None,
     };
     serde_json::value::to_raw_value(&written).ok()
+}
+
+/// Whether it is an annotation as this dialect writes it, with all that its kind must have.
+fn is_ours(native: &RawValue) -> bool {
+    let Ok(wire) = serde_json::from_str::<Annotation>(native.get()) else { return false };
+    let file = wire.file_id.is_some();
+    match &*wire.kind {
+        "url_citation" => {
+            wire.url.is_some() && wire.start_index.is_some() && wire.end_index.is_some()
+        }
+        "file_citation" | "file_path" => file && wire.index.is_some(),
+        "container_file_citation" => file && wire.container_id.is_some(),
+        _ => false,
+    }
+}
+
+/// JSON without line breaks, which would break an event.
+fn one_line(json: &RawValue) -> Option<Box<RawValue>> {
+    let mut line = Vec::with_capacity(json.get().len());
+    super::echo::one_line(&mut line, json.get());
+    RawValue::from_string(String::from_utf8(line).ok()?).ok()
 }

@@ -12,6 +12,8 @@
 //! | `function_call_output`, `custom_tool_call_output`     | a tool's message                       |
 //! | anything else                                         | kept byte for byte, see `is_input`     |
 
+use std::collections::HashMap;
+
 use adapters_canonical::chat::{
     Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
 };
@@ -30,6 +32,12 @@ use crate::wire::item::{Item, Words};
 pub(super) struct Conversation {
     pub(super) messages: Vec<Message>,
     pub(super) paths: Vec<String>,
+    /// Whether the model's turn that goes on has words, and whether it has calls.
+    said: bool,
+    called: bool,
+    /// Where a seal finds what it seals, however long the conversation is: message and part.
+    last_text: Option<(usize, usize)>,
+    calls: HashMap<String, (usize, usize)>,
 }
 
 /// Reads `instructions` and `input`.
@@ -62,6 +70,7 @@ impl Conversation {
     fn add(&mut self, role: Role, parts: Vec<Part>, path: String) {
         self.messages.push(Message { role, parts, name: None });
         self.paths.push(path);
+        (self.said, self.called) = (false, false);
     }
 
     fn item(
@@ -71,6 +80,14 @@ impl Conversation {
         losses: &mut Vec<Loss>,
     ) -> Result<(), DecodeError> {
         let item: Item<'_> = read::object(raw, &path)?;
+        for (said, member) in
+            [(item.phase.is_some(), "phase"), (item.namespace.is_some(), "namespace")]
+        {
+            if said {
+                let reason = "only providers of the Responses dialect have it";
+                losses.push(Loss::dropped(format!("{path}.{member}"), reason));
+            }
+        }
         let kind = match (item.kind.as_deref(), &item.role) {
             (Some(kind), _) => kind,
             (None, Some(_)) => "message",
@@ -81,7 +98,11 @@ impl Conversation {
             "reasoning" => self.reasoning(item, path),
             "function_call" | "custom_tool_call" => {
                 let call = call(&item, kind, &path)?;
-                self.turn(path, |_| true).push(Part::ToolCall(call));
+                self.turn(path, true);
+                let id = call.id.clone();
+                let place = self.push(Part::ToolCall(call));
+                self.called = true;
+                self.calls.insert(id, place);
             }
             "function_call_output" | "custom_tool_call_output" => {
                 let result = result(&item, &path, losses)?;
@@ -93,7 +114,8 @@ impl Conversation {
                 if is_input(kind) {
                     self.add(Role::User, vec![part], path);
                 } else {
-                    self.turn(path, |_| true).push(part);
+                    self.turn(path, true);
+                    self.push(part);
                 }
             }
         }
@@ -119,7 +141,15 @@ impl Conversation {
         let raw = item.content.ok_or_else(|| missing(at.clone()))?;
         let parts = content::read(raw, &at, losses)?;
         match role {
-            Role::Assistant => self.turn(path, says_nothing).extend(parts),
+            Role::Assistant => {
+                self.turn(path, false);
+                for part in parts {
+                    let is_text = matches!(part, Part::Text(_));
+                    self.said |= is_text || matches!(part, Part::Refusal(_));
+                    let place = self.push(part);
+                    self.last_text = if is_text { Some(place) } else { self.last_text };
+                }
+            }
             Role::System | Role::Developer | Role::User | Role::Tool => self.add(role, parts, path),
         }
         Ok(())
@@ -152,51 +182,49 @@ impl Conversation {
         };
         let bare = thought.text.is_empty() && thought.signature.is_none();
         if !(bare && thought.redacted.is_none()) {
-            self.turn(path, says_nothing).push(Part::Reasoning(thought));
+            self.turn(path, false);
+            self.push(Part::Reasoning(thought));
         }
     }
 
-    /// The model's turn that goes on, if `fits` what it holds; else a new one.
-    fn turn(&mut self, path: String, fits: impl FnOnce(&[Part]) -> bool) -> &mut Vec<Part> {
-        let goes_on = self
-            .messages
-            .last()
-            .is_some_and(|last| last.role == Role::Assistant && fits(&last.parts));
-        if !goes_on {
+    /// Goes on with the model's turn, or begins a new one. Words and thoughts do not join other
+    /// words: another message of the model is another turn. Only if calls are waiting, everything
+    /// joins, since their results must follow at once.
+    fn turn(&mut self, path: String, joins_words: bool) {
+        let is_model = self.messages.last().is_some_and(|last| last.role == Role::Assistant);
+        if !(is_model && (joins_words || self.called || !self.said)) {
             self.add(Role::Assistant, Vec::new(), path);
         }
-        let last = self.messages.len() - 1;
-        &mut self.messages[last].parts
+    }
+
+    /// Adds a part to the last message, and says where it stands.
+    fn push(&mut self, part: Part) -> (usize, usize) {
+        let message = self.messages.len().saturating_sub(1);
+        let Some(last) = self.messages.last_mut() else { return (message, 0) };
+        last.parts.push(part);
+        (message, last.parts.len() - 1)
     }
 
     /// Seals the last text of the model.
     fn seal_text(&mut self, seal: &str) {
-        let last = self.messages.iter_mut().rev().find(|it| it.role == Role::Assistant);
-        let parts = last.into_iter().flat_map(|message| message.parts.iter_mut().rev());
-        let mut texts =
-            parts.filter_map(|part| if let Part::Text(text) = part { Some(text) } else { None });
-        if let Some(Text { signature, .. }) = texts.next() {
+        let place = self.last_text;
+        if let Some(Part::Text(Text { signature, .. })) = place.and_then(|at| self.part(at)) {
             *signature = Some(seal.to_owned());
         }
     }
 
     /// Seals the last call of this id.
     fn seal_call(&mut self, id: &str, seal: &str) {
-        let parts = self.messages.iter_mut().rev().flat_map(|it| it.parts.iter_mut().rev());
-        let mut calls = parts
-            .filter_map(|part| if let Part::ToolCall(call) = part { Some(call) } else { None })
-            .filter(|call| call.id == id);
-        if let Some(ToolCall { signature, .. }) = calls.next() {
+        let place = self.calls.get(id).copied();
+        if let Some(Part::ToolCall(ToolCall { signature, .. })) = place.and_then(|at| self.part(at))
+        {
             *signature = Some(seal.to_owned());
         }
     }
-}
 
-/// Whether words or thoughts may join what the turn holds: another message of the model is another
-/// turn, unless calls are waiting, whose results must follow at once.
-fn says_nothing(parts: &[Part]) -> bool {
-    let said = |part: &Part| matches!(part, Part::Text(_) | Part::Refusal(_));
-    !parts.iter().any(said) || parts.iter().any(|part| matches!(part, Part::ToolCall(_)))
+    fn part(&mut self, (message, part): (usize, usize)) -> Option<&mut Part> {
+        self.messages.get_mut(message)?.parts.get_mut(part)
+    }
 }
 
 /// Whether an item only this dialect knows comes from the client; all others are the model's.

@@ -101,6 +101,7 @@ pub(super) fn image(id: &str, media: &Media) -> Option<Vec<u8>> {
             id,
             status: Status::Completed,
             result,
+            output_format: media.mime_type.as_deref().and_then(|mime| mime.strip_prefix("image/")),
         })),
         MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => None,
     }

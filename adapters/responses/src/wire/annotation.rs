@@ -11,6 +11,8 @@ pub(crate) struct Annotation {
     pub(crate) title: Option<String>,
     pub(crate) file_id: Option<String>,
     pub(crate) filename: Option<String>,
+    pub(crate) container_id: Option<String>,
+    pub(crate) index: Option<u64>,
     pub(crate) start_index: Option<u64>,
     pub(crate) end_index: Option<u64>,
 }

@@ -1,5 +1,6 @@
 //! Items: what a conversation and an answer are made of.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -21,6 +22,8 @@ pub(crate) struct Item<'a> {
     pub(crate) output: Option<&'a RawValue>,
     pub(crate) summary: Option<Vec<Words>>,
     pub(crate) encrypted_content: Option<String>,
+    pub(crate) phase: Option<IgnoredAny>,
+    pub(crate) namespace: Option<IgnoredAny>,
 }
 
 /// `summary_text` or `reasoning_text`.
@@ -124,6 +127,8 @@ pub(crate) enum Written<'a> {
         id: &'a str,
         status: Status,
         result: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        output_format: Option<&'a str>,
     },
 }
 

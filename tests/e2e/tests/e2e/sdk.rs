@@ -99,3 +99,23 @@ async fn the_javascript_sdk_works_whoever_answers() {
     command.env("SDK_DIRECTORY", installed("node/node_modules").parent().unwrap());
     assert_succeeds(command, "chat.mjs").await;
 }
+
+/// Strictly, and put together from a stream: what the fixtures of the dialect say a client gets.
+#[test]
+fn responses_are_what_the_types_of_the_python_sdk_say() {
+    let cases = fs::read_dir(checkout().join("tests/fixtures/responses")).unwrap();
+    let files = cases.flat_map(|case| {
+        ["client.expected.json", "client.expected.sse"]
+            .map(|file| case.as_ref().unwrap().path().join(file))
+    });
+    let files: Vec<_> = files.filter(|file| file.exists()).collect();
+    assert!(files.len() >= 10, "{files:?}");
+    let output = Command::new(installed("python/bin/python"))
+        .arg(checkout().join("tests/e2e/sdk/responses_types.py"))
+        .args(files)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{why}");
+}

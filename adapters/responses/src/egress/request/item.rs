@@ -24,8 +24,13 @@ pub(super) enum Item<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Known<'a> {
     Message {
+        /// Only with the model's own parts, which must have one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<&'static str>,
         role: &'static str,
-        content: Vec<Said<'a>>,
+        content: Output<'a>,
     },
     Reasoning {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +87,7 @@ pub(super) enum Content<'a> {
     },
     OutputText {
         text: &'a str,
+        annotations: [&'static str; 0],
     },
     Refusal {
         refusal: &'a str,
@@ -188,16 +194,26 @@ impl<'a> Writer<'a, '_> {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
         };
-        if !content.is_empty() {
-            let content = std::mem::take(content);
-            self.items.push(Item::Known(Known::Message { role, content }));
-        }
+        let parts = std::mem::take(content);
+        let (id, status, content) = match &parts[..] {
+            [] => return,
+            // What the model said is an item of its own, with a name, or else a mere string.
+            [Said::Known(Content::OutputText { text, .. })] => (None, None, Output::Text(text)),
+            _ if self.role == Role::Assistant => {
+                let id = format!("msg_{}", self.items.len());
+                (Some(id), Some("completed"), Output::Parts(parts))
+            }
+            _ => (None, None, Output::Parts(parts)),
+        };
+        self.items.push(Item::Known(Known::Message { id, status, role, content }));
     }
 
     fn content(&mut self, part: &'a Part, path: &str) -> Result<Option<Said<'a>>, DecodeError> {
         let assistant = self.role == Role::Assistant;
         let content = match part {
-            Part::Text(text) if assistant => Content::OutputText { text: &text.text },
+            Part::Text(text) if assistant => {
+                Content::OutputText { text: &text.text, annotations: [] }
+            }
             Part::Text(text) => Content::InputText { text: &text.text },
             Part::Refusal(refusal) => Content::Refusal { refusal },
             Part::Opaque(opaque) if opaque.dialect == Dialect::Responses => {

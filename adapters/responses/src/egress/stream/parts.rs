@@ -10,6 +10,8 @@ pub(super) struct Parts {
     /// How many are open, and whether they are calls: only calls may be open together.
     open: u32,
     calls: bool,
+    /// Whether the model called anything at all.
+    pub(super) any_call: bool,
 }
 
 /// A part that is open.
@@ -18,6 +20,29 @@ pub(super) struct Open {
     pub(super) part: u32,
     /// Whether any of it was said.
     pub(super) said: bool,
+    is: Is,
+}
+
+/// What kind of part is open.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Is {
+    Text,
+    Refusal,
+    Thought,
+    Call,
+    Whole,
+}
+
+impl Is {
+    fn of(kind: &PartKind) -> Self {
+        match kind {
+            PartKind::Text => Self::Text,
+            PartKind::Refusal => Self::Refusal,
+            PartKind::Reasoning { .. } => Self::Thought,
+            PartKind::ToolCall { .. } => Self::Call,
+            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Self::Whole,
+        }
+    }
 }
 
 impl Parts {
@@ -31,8 +56,10 @@ impl Parts {
         self.next = self.next.saturating_add(1);
         self.open += 1;
         self.calls = is_call;
+        self.any_call |= is_call;
+        let is = Is::of(&kind);
         out.push(Delta::PartStart { part, choice: 0, kind });
-        Some(Open { part, said: false })
+        Some(Open { part, said: false, is })
     }
 
     pub(super) fn end(&mut self, open: Open, out: &mut Vec<Delta>) {
@@ -78,6 +105,11 @@ impl Parts {
 }
 
 impl Open {
+    /// Whether it is a part of this kind.
+    pub(super) fn is_a(&self, kind: &PartKind) -> bool {
+        self.is == Is::of(kind)
+    }
+
     pub(super) fn text(&mut self, text: String, out: &mut Vec<Delta>) {
         if !text.is_empty() {
             self.said = true;
@@ -92,14 +124,18 @@ impl Open {
         }
     }
 
-    /// Says what its complete form has and its fragments had not.
+    /// Says what its complete form has and its fragments had not. A form of another kind, which a
+    /// confused provider may send, says nothing.
     pub(super) fn complete(&mut self, whole: Option<&Part>, out: &mut Vec<Delta>) {
         let silent = !self.said;
-        match whole {
-            Some(Part::Text(Text { text, .. }) | Part::Refusal(text)) if silent => {
+        match (self.is, whole) {
+            (Is::Text, Some(Part::Text(Text { text, .. })))
+            | (Is::Refusal, Some(Part::Refusal(text)))
+                if silent =>
+            {
                 self.text(text.clone(), out);
             }
-            Some(Part::Reasoning(Thought { text, signature, .. })) => {
+            (Is::Thought, Some(Part::Reasoning(Thought { text, signature, .. }))) => {
                 if silent {
                     self.text(text.clone(), out);
                 }
@@ -107,8 +143,10 @@ impl Open {
                     out.push(Delta::Signature { part: self.part, signature });
                 }
             }
-            Some(Part::ToolCall(call)) if silent => self.arguments(call.arguments.clone(), out),
-            _ => {}
+            (Is::Call, Some(Part::ToolCall(call))) if silent => {
+                self.arguments(call.arguments.clone(), out);
+            }
+            (Is::Text | Is::Refusal | Is::Thought | Is::Call | Is::Whole, _) => {}
         }
     }
 }
