@@ -508,7 +508,9 @@ fn a_target_of_a_broken_provider_is_not_one_more_mistake() {
     problems(
         "providers: [{name: p, dialect: nothing}]
 models: [{name: m, targets: [{provider: p, model: x}]}]",
-        &["1:32: providers[0].dialect: expected `openai`, `responses`, `anthropic`, `gemini` or `mock`"],
+        &[
+            "1:32: providers[0].dialect: expected `openai`, `responses`, `anthropic`, `gemini` or `mock`",
+        ],
     );
 }
 

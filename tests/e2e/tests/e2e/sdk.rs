@@ -1,4 +1,4 @@
-//! Promise: the official OpenAI SDKs work, whoever answers.
+//! Promise: the official SDKs of OpenAI, Anthropic and Google work, whoever answers.
 //!
 //! The scripts in `tests/e2e/sdk` do the asking and the checking, in the SDK's own language. Here
 //! they get a gateway and, behind it, upstreams that play a scenario by the model's name.
@@ -91,6 +91,21 @@ async fn assert_succeeds(mut command: Command, script: &str) {
 #[tokio::test]
 async fn the_python_sdk_works_whoever_answers() {
     assert_succeeds(Command::new(installed("python/bin/python")), "chat.py").await;
+}
+
+#[tokio::test]
+async fn responses_of_the_python_sdk_work_whoever_answers() {
+    assert_succeeds(Command::new(installed("python/bin/python")), "responses.py").await;
+}
+
+#[tokio::test]
+async fn anthropic_s_python_sdk_works_whoever_answers() {
+    assert_succeeds(Command::new(installed("python/bin/python")), "messages.py").await;
+}
+
+#[tokio::test]
+async fn google_s_python_sdk_works_whoever_answers() {
+    assert_succeeds(Command::new(installed("python/bin/python")), "content.py").await;
 }
 
 #[tokio::test]
