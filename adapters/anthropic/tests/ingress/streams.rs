@@ -426,6 +426,14 @@ fn whatever_anthropic_streams_is_written_the_same() {
                 // A thought must have a seal in this dialect, and be it one that says there is none.
                 for said in &mut content {
                     *said = said.replace(" sealed penstock:anthropic:", "");
+                    // So must a call have arguments, even one that broke off before its first.
+                    if said.starts_with("ToolCall") && said.ends_with("} ") {
+                        said.push_str("{}");
+                    }
+                }
+                // Field 24: who called a tool waits for its result, whatever the provider says.
+                if content.iter().any(|said| said.starts_with("ToolCall")) {
+                    content[1] = "ToolCalls".to_owned();
                 }
                 // What says nothing is not written.
                 content.retain(|said| !empty(said));

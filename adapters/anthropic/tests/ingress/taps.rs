@@ -95,6 +95,17 @@ fn a_second_message_start_is_left_out() {
     assert_eq!(out, frames(&[START, TEXT, WORDS, STOP, END, DONE]));
 }
 
+// Field 18: a message that begins anew inside another goes on with the numbers of its blocks.
+#[test]
+fn a_message_inside_a_message_is_numbered_on() {
+    let (out, ended, _) = passed(&frames(&[START, TEXT, WORDS, START, TEXT, WORDS, STOP, DONE]));
+    let on = |event: &str| event.replace(r#""index":0"#, r#""index":1"#);
+    let rest = [TEXT, WORDS, STOP].map(on);
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let expected = frames(&[START, TEXT, WORDS, STOP]) + &frames(&rest) + &frames(&[DONE]);
+    assert_eq!((out, ended), (expected, true));
+}
+
 #[test]
 fn a_frame_without_a_name_gets_one() {
     let stream = format!("data: {START}\n\ndata: {DONE}\n\n");
@@ -247,6 +258,20 @@ fn a_request_passes_but_for_its_model_and_goes_where_it_should() {
     let target = Target { model: "a", api_version: None };
     let count = adapters_anthropic::passthrough::pass_count_request(body, &envelope, &target);
     assert_eq!(count.path, "/v1/messages/count_tokens");
+}
+
+// Field 34: a conversation that went through another provider goes on with Anthropic.
+#[test]
+fn thoughts_of_other_providers_do_not_pass() {
+    let body = br#"{"messages":[{"role":"assistant","content":[
+        {"type":"thinking","thinking":"a","signature":"penstock:gemini:sig=a"},
+        {"type":"text","text":"b"}]}],"model":"a"}"#;
+    let envelope = Messages.read_envelope(&Asked::default(), body).unwrap();
+    let target = Target { model: "b", api_version: None };
+    let passed = Messages.pass_request(body, &envelope, &target, false).body;
+    let expected = br#"{"messages":[{"role":"assistant","content":[
+        {"type":"text","text":"b"}]}],"model":"b"}"#;
+    assert_eq!(String::from_utf8_lossy(&passed), String::from_utf8_lossy(expected));
 }
 
 proptest! {
