@@ -2,7 +2,7 @@
 
 use adapters_anthropic::egress::Anthropic;
 use adapters_anthropic::ingress::{Messages, decode_count_request, decode_request};
-use adapters_canonical::chat::{ChatRequest, OutputFormat, ToolChoice};
+use adapters_canonical::chat::{ChatRequest, OutputFormat, Tool, ToolChoice};
 use adapters_canonical::dialect::{Dialect, Egress as _, Target};
 use adapters_canonical::ingress::{Asked, Framing, Ingress as _};
 use adapters_canonical::loss::Loss;
@@ -160,6 +160,15 @@ fn a_block_that_does_not_fit_is_named_by_its_path() {
     block_refused("user", result, "messages[0].content[0].content[0].text");
     block_refused("assistant", result, "messages[0].content[0]");
     block_refused("user", r#"{"type":"tool_result"}"#, "messages[0].content[0].tool_use_id");
+}
+
+#[test]
+fn what_only_anthropic_knows_is_kept_whatever_its_shape() {
+    let tool = r#"{"type":"brand_new","name":7,"input_examples":7}"#;
+    let body = with(&format!(r#""tools":[{tool}]"#));
+    let request = decode_request(body.as_bytes()).unwrap().value;
+    let [Tool::Opaque(kept)] = request.tools.as_slice() else { panic!("one tool") };
+    assert_eq!((kept.dialect, kept.json.get()), (Dialect::Anthropic, tool));
 }
 
 #[test]
