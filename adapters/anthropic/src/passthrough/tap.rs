@@ -228,15 +228,18 @@ impl Seen {
 
     /// Whether it is the first. One inside a message ends the blocks that are open there.
     fn message_start(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
+        let mut whole = false;
         let message = message.and_then(|raw| serde_json::from_str::<Message<'_>>(raw.get()).ok());
         if let Some(message) = message {
             self.learn(message.usage);
+            // The whole message may come at once.
+            whole = message.stop_reason.is_some();
             let first = !self.begun;
             self.content |= first && message.content.is_some_and(|blocks| !blocks.is_empty());
         }
         self.close(out);
         self.offset = self.next;
-        self.stopped = false;
+        self.stopped = whole;
         !std::mem::replace(&mut self.begun, true)
     }
 

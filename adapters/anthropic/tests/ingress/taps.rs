@@ -95,6 +95,20 @@ fn a_second_message_start_is_left_out() {
     assert_eq!(out, frames(&[START, TEXT, WORDS, STOP, END, DONE]));
 }
 
+#[test]
+fn a_message_that_comes_at_once_is_complete() {
+    let whole = r#"{"type":"message_start","message":{"id":"m","content":[{"type":"text","text":"Hi."}],"stop_reason":"max_tokens","usage":{"input_tokens":1,"output_tokens":2}}}"#;
+    let (out, ended, tap) = passed(&frames(&[whole]));
+    assert!(ended && tap.saw_content());
+    assert_eq!(out, frames(&[whole, DONE]));
+    let mut decoder = Anthropic.decode_stream();
+    let mut deltas = Vec::new();
+    decoder.push(frames(&[whole]).as_bytes(), &mut deltas).unwrap();
+    decoder.finish(&mut deltas).unwrap();
+    let Some(Delta::Finish { finish, .. }) = deltas.last() else { panic!("a finish") };
+    assert_eq!(finish.native.as_deref(), Some("max_tokens"));
+}
+
 // Field 18: a message that begins anew inside another goes on with the numbers of its blocks.
 #[test]
 fn a_message_inside_a_message_is_numbered_on() {
