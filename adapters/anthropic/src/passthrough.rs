@@ -2,8 +2,10 @@
 //! possible.
 //!
 //! What is not changed is not re-encoded: members we do not know, their order and the spaces
-//! between them reach the other side as they were written.
+//! between them reach the other side as they were written. Of a request only the name of the model
+//! is replaced, and thoughts of other providers are cut.
 
+mod foreign;
 mod request;
 mod tap;
 

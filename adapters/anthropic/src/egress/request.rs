@@ -5,6 +5,7 @@
 
 mod media;
 mod sampling;
+mod schema;
 mod thinking;
 mod tools;
 mod turns;
@@ -190,7 +191,8 @@ fn output_format<'a>(
                         "a schema has no description beside itself",
                     ));
                 }
-                Some(wire::OutputFormat { schema })
+                let path = || "response_format.json_schema.schema".to_owned();
+                Some(wire::OutputFormat { schema: schema::enforceable(schema, path, losses) })
             }
             Some(schema) => {
                 losses.push(Loss::adapted(path, "asked for in words: this model takes no schema"));

@@ -156,6 +156,14 @@ impl Reading {
             self.parts.whole(block, out)?;
         }
         usage(message.usage, out)?;
+        if let Some(reason) = message.stop_reason {
+            // The whole message came at once.
+            self.stop = Some(Stop {
+                reason: reason.into_owned(),
+                sequence: message.stop_sequence.map(Into::into),
+                explanation: response::explanation(message.stop_details),
+            });
+        }
         if spliced {
             let said = "a second message begins inside the first".to_owned();
             return Err(DecodeError::Framing(said));

@@ -5,6 +5,7 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage;
+use adapters_json::{edit, read, write};
 use adapters_sse::{Decoder, Frame};
 use serde_json::value::RawValue;
 
@@ -19,7 +20,7 @@ use crate::wire::event::{Delta, Event};
 /// |-------------------------------------------|-------------------------------------------------|
 /// | event, comment, anything without `data`   | passes                                          |
 /// | event whose frame has no name             | gets the name its `type` says: SDKs demand one  |
-/// | a second `message_start`                  | is left out                                     |
+/// | a second `message_start`                  | is left out; blocks after it are numbered on    |
 /// | `[DONE]`, as OpenAI has it                | is left out                                     |
 /// | `data` that is not a JSON object          | is left out and counted                         |
 /// | error                                     | is left out, and so is everything that follows  |
@@ -37,8 +38,12 @@ pub struct EventTap {
 struct Seen {
     context: AnswerContext,
     begun: bool,
-    /// The upstream's numbers of the blocks that have not ended, oldest first.
+    /// The numbers of the blocks that have not ended, oldest first.
     open: Vec<u64>,
+    /// The number after the highest so far.
+    next: u64,
+    /// What a block's number is more than the upstream says, since it began again.
+    offset: u64,
     content: bool,
     usage: Option<Usage>,
     /// Whether there is a reason for the end, which is as good as the end itself.
@@ -59,6 +64,8 @@ impl EventTap {
                 context,
                 begun: false,
                 open: Vec::new(),
+                next: 0,
+                offset: 0,
                 content: false,
                 usage: None,
                 stopped: false,
@@ -161,10 +168,11 @@ impl Seen {
             return;
         }
         let name = event.kind.as_deref().or(frame.event).unwrap_or_default();
+        let index = event.index.unwrap_or(0).saturating_add(self.offset);
         let passes = match name {
-            "message_start" => self.message_start(event.message),
+            "message_start" => self.message_start(event.message, out),
             "content_block_start" => {
-                self.block_start(event.index.unwrap_or(0), event.content_block);
+                self.block_start(index, event.content_block);
                 true
             }
             "content_block_delta" => {
@@ -172,7 +180,6 @@ impl Seen {
                 true
             }
             "content_block_stop" => {
-                let index = event.index.unwrap_or(0);
                 self.open.retain(|open| *open != index);
                 true
             }
@@ -196,18 +203,43 @@ impl Seen {
                 out.extend_from_slice(name.as_bytes());
                 out.push(b'\n');
             }
-            out.extend_from_slice(frame.raw);
+            self.numbered(frame, data, index, out);
         }
     }
 
-    /// Whether it is the first.
-    fn message_start(&mut self, message: Option<&RawValue>) -> bool {
+    /// Appends the frame as it is, unless its block has another number than the upstream says.
+    fn numbered(&self, frame: &Frame<'_>, data: &[u8], index: u64, out: &mut Vec<u8>) {
+        #[derive(serde::Deserialize)]
+        struct Numbered<'a> {
+            #[serde(borrow)]
+            index: Option<&'a RawValue>,
+        }
+
+        let numbered =
+            serde_json::from_slice::<Numbered<'_>>(data).ok().filter(|_| self.offset > 0);
+        let whole = std::str::from_utf8(frame.raw).unwrap_or_default();
+        // Data on several lines is a copy, and stands nowhere in the frame.
+        let number = numbered.and_then(|it| it.index);
+        match number.and_then(|raw| read::span(whole, raw.get())) {
+            Some(range) => out.extend(edit::splice(frame.raw, &[(range, write::body(&index))])),
+            None => out.extend_from_slice(frame.raw),
+        }
+    }
+
+    /// Whether it is the first. One inside a message ends the blocks that are open there.
+    fn message_start(&mut self, message: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
+        let mut whole = false;
         let message = message.and_then(|raw| serde_json::from_str::<Message<'_>>(raw.get()).ok());
         if let Some(message) = message {
             self.learn(message.usage);
+            // The whole message may come at once.
+            whole = message.stop_reason.is_some();
             let first = !self.begun;
             self.content |= first && message.content.is_some_and(|blocks| !blocks.is_empty());
         }
+        self.close(out);
+        self.offset = self.next;
+        self.stopped = whole;
         !std::mem::replace(&mut self.begun, true)
     }
 
@@ -215,6 +247,7 @@ impl Seen {
         if !self.open.contains(&index) {
             self.open.push(index);
         }
+        self.next = self.next.max(index.saturating_add(1));
         self.content |= block.is_some_and(is_content);
     }
 

@@ -12,6 +12,43 @@ use serde_json::value::RawValue;
 pub(crate) struct Fields<'a>(Vec<(Cow<'a, str>, Cow<'a, RawValue>)>);
 
 impl<'a> Fields<'a> {
+    /// The member `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<&RawValue> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
+    }
+
+    /// Takes the member `name` out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Cow<'a, RawValue>> {
+        let at = self.0.iter().position(|(key, _)| key == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Calls the member `old` by the name `new`; whether there is one.
+    pub(crate) fn rename(&mut self, old: &str, new: &'static str) -> bool {
+        let found = self.0.iter_mut().find(|(key, _)| key == old);
+        found.map(|(key, _)| *key = Cow::Borrowed(new)).is_some()
+    }
+
+    /// Puts `value` in the place of the member `name`, if there is a value; whether there is.
+    pub(crate) fn put(&mut self, name: &'static str, value: Option<Box<RawValue>>) -> bool {
+        value.map(|value| self.set(name, value)).is_some()
+    }
+
+    /// Replaces every member for which there is something else; whether there was any.
+    pub(crate) fn replace_each(
+        &mut self,
+        mut with: impl FnMut(&RawValue) -> Option<Box<RawValue>>,
+    ) -> bool {
+        let mut any = false;
+        for (_, value) in &mut self.0 {
+            if let Some(new) = with(value) {
+                *value = Cow::Owned(new);
+                any = true;
+            }
+        }
+        any
+    }
+
     /// Puts `value` in the place of the member `name`, or at the end.
     pub(crate) fn set(&mut self, name: &'static str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(key, _)| key == name) {

@@ -245,7 +245,7 @@ impl OutputConfig<'_> {
 #[derive(Debug, serde::Serialize)]
 #[serde(tag = "type", rename = "json_schema")]
 pub(crate) struct OutputFormat<'a> {
-    pub(crate) schema: &'a RawValue,
+    pub(crate) schema: Cow<'a, RawValue>,
 }
 
 /// Whose request it is.

@@ -499,7 +499,7 @@ fn a_schema_is_enforced_where_it_can_be() {
     let output_format = OutputFormat::JsonSchema(schema);
     let request = ChatRequest { output_format, ..hello() };
     assert!(body(&request, SONNET).contains(
-        r#""output_config":{"format":{"type":"json_schema","schema":{"type":"object","properties":{"b":{},"a":{}}}}}"#
+        r#""output_config":{"format":{"type":"json_schema","schema":{"type":"object","properties":{"b":{},"a":{}},"additionalProperties":false}}}"#
     ));
     check("request_schema", &request, SONNET);
     check("request_schema_in_words", &request, "claude-3-7-sonnet-20250219");
@@ -717,6 +717,22 @@ fn a_count_is_asked_for_without_what_has_no_tokens() {
     let body: Value = serde_json::from_slice(&asked.value.body).unwrap();
     let members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
     assert_eq!(members, ["messages", "model", "system", "tools"]);
+}
+
+// Field 27: what a strict schema cannot hold is told, and said to be.
+#[test]
+fn strict_schemas_are_adapted_and_others_left_alone() {
+    let schema = r#"{"type":"object","properties":{"n":{"type":"integer","minimum":1}}}"#;
+    let tool = |strict| {
+        let parameters = Some(raw(schema));
+        Tool::Function(Function { name: "f".to_owned(), parameters, strict, ..Function::default() })
+    };
+    let request = ChatRequest { tools: vec![tool(Some(true)), tool(None)], ..hello() };
+    assert!(body(&request, SONNET).contains(&format!(
+        r#"{{"name":"f","input_schema":{},"strict":true}},{{"name":"f","input_schema":{schema}}}"#,
+        r#"{"type":"object","properties":{"n":{"type":"integer","description":"{minimum: 1}"}},"additionalProperties":false}"#,
+    )));
+    assert_eq!(lost(&request, SONNET), ["tools[0].function.parameters"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use adapters_canonical::loss::Loss;
 use serde_json::value::RawValue;
 
 use super::media::cache_control;
+use super::schema;
 use crate::capability::Capability;
 use crate::wire::request as wire;
 
@@ -114,12 +115,28 @@ fn encode_function<'a>(
         ));
     }
     let path = || format!("tools[{at}].cache_control");
+    let strict = strict && capability.schemas;
+    let input_schema = match input_schema(function.parameters.as_deref()) {
+        loose if !strict => loose,
+        schema => enforced(schema, || format!("tools[{at}].function.parameters"), losses),
+    };
     wire::Tool::Function {
         name: &function.name,
         description: function.description.as_deref().filter(|words| !words.is_empty()),
-        input_schema: input_schema(function.parameters.as_deref()),
-        strict: strict && capability.schemas,
+        input_schema,
+        strict,
         cache_control: cache_control(function.cache.as_ref(), path, losses),
+    }
+}
+
+fn enforced<'a>(
+    schema: Cow<'a, RawValue>,
+    path: impl FnOnce() -> String,
+    losses: &mut Vec<Loss>,
+) -> Cow<'a, RawValue> {
+    match schema {
+        Cow::Borrowed(schema) => schema::enforceable(schema, path, losses),
+        Cow::Owned(schema) => Cow::Owned(schema::enforceable(&schema, path, losses).into_owned()),
     }
 }
 
