@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod asked;
 pub mod error;
 pub(crate) mod mime;
+pub(crate) mod object;
 mod part;
 pub mod request;
 pub mod response;
