@@ -68,6 +68,12 @@ fn chunks_that_an_sdk_kept_as_turns_are_one_message_again() {
     check("client_streamed_history");
 }
 
+// What google-genai 3.4 sent after it had been told `answer_foreign`, streamed.
+#[test]
+fn the_second_turn_of_the_python_sdk_has_every_seal_of_the_first() {
+    check("client_sdk_second_turn");
+}
+
 #[test]
 fn both_spellings_and_url_safe_bytes_are_read() {
     check("client_snake_case");
