@@ -6,11 +6,11 @@
 use adapters_canonical::annotation::{Citation, CitedSource, TokenLogprob};
 use serde_json::value::RawValue;
 
-use crate::wire::Str;
 use crate::wire::response::{
     Candidate, Citation as WireCitation, GroundingChunk, GroundingSource, LogprobCandidate,
     LogprobsResult,
 };
+use adapters_json::string::Str;
 
 /// A source, and which bytes of the candidate's text it is for.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use super::finish::{blocked, finish, is_final};
 use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media};
 use super::usage::Tally;
 use crate::call_id::CallIds;
-use crate::wire::Str;
 use crate::wire::response::{Candidate, FunctionCall, Part, PromptFeedback, Response};
+use adapters_json::string::Str;
 
 /// One streamed answer, as far as it has come.
 #[derive(Debug, Default)]

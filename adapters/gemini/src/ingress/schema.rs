@@ -11,10 +11,10 @@
 //!
 //! Every other member stays as it is, and members keep their order: models heed it.
 
-use crate::wire::Str;
 use crate::wire::object::{Members, Object};
 use adapters_canonical::loss::DecodeError;
 use adapters_json::read;
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
 /// How deep a schema may nest.

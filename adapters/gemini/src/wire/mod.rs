@@ -11,5 +11,3 @@ pub mod request;
 pub mod response;
 
 pub(crate) use part::whole_part;
-
-pub use adapters_json::string::Str;

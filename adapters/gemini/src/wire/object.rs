@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Str;
+use adapters_json::string::Str;
 
 /// Writes the members of an object.
 pub(crate) struct Object<'o> {

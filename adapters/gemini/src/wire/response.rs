@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Str;
+use adapters_json::string::Str;
 
 /// A whole answer, or one chunk of it.
 #[derive(Debug, Default, Deserialize)]
