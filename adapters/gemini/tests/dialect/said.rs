@@ -553,9 +553,80 @@ fn said() -> impl Strategy<Value = Part> {
     ]
 }
 
+/// Lets the choices of a stream take turns, and the calls of a choice that follow each other be
+/// open at once, as `picks` has it. Parts are numbered anew, in the order they begin.
+fn interleave(deltas: Vec<Delta>, picks: &[usize]) -> Vec<Delta> {
+    let (mut head, mut tail, mut choice_of) = (Vec::new(), Vec::new(), Vec::new());
+    // Of each choice: runs of parts that may overlap, each part its steps, and at last the end.
+    let mut choices: Vec<Vec<Vec<Vec<Delta>>>> = Vec::new();
+    let mut last_was_call = Vec::new();
+    for delta in deltas {
+        match delta {
+            Delta::PartStart { choice, ref kind, .. } => {
+                choice_of.push(choice as usize);
+                let is_call = matches!(kind, PartKind::ToolCall { .. });
+                choices.resize_with(choices.len().max(choice as usize + 1), Vec::new);
+                last_was_call.resize(choices.len(), false);
+                let runs = &mut choices[choice as usize];
+                if !(is_call && std::mem::replace(&mut last_was_call[choice as usize], is_call)) {
+                    last_was_call[choice as usize] = is_call;
+                    runs.push(Vec::new());
+                }
+                runs.last_mut().unwrap().push(vec![delta]);
+            }
+            Delta::Text { part, .. }
+            | Delta::Arguments { part, .. }
+            | Delta::Signature { part, .. }
+            | Delta::PartEnd { part } => {
+                let runs = &mut choices[choice_of[part as usize]];
+                runs.last_mut().unwrap().last_mut().unwrap().push(delta);
+            }
+            Delta::Finish { choice, .. } => {
+                choices.resize_with(choices.len().max(choice as usize + 1), Vec::new);
+                last_was_call.resize(choices.len(), false);
+                choices[choice as usize].push(vec![vec![delta]]);
+            }
+            Delta::Start(_) => head.push(delta),
+            _ => tail.push(delta),
+        }
+    }
+    let mut picks = picks.iter().copied().cycle();
+    let mut numbers = std::collections::BTreeMap::new();
+    while choices.iter().any(|runs| !runs.is_empty()) {
+        choices.retain(|runs| !runs.is_empty());
+        let at = picks.next().unwrap() % choices.len();
+        let run = &mut choices[at][0];
+        let begun = |steps: &&mut Vec<Delta>| !matches!(steps[0], Delta::PartStart { .. });
+        // A part begins only after those before it in the run have begun.
+        let first_new = run.iter_mut().position(|steps| !begun(&steps)).unwrap_or(run.len() - 1);
+        let which = picks.next().unwrap() % (first_new + 1);
+        let mut delta = run[which].remove(0);
+        if run[which].is_empty() {
+            run.remove(which);
+        }
+        if run.is_empty() {
+            choices[at].remove(0);
+        }
+        let next = u32::try_from(numbers.len()).unwrap();
+        match &mut delta {
+            Delta::PartStart { part, .. } => *part = *numbers.entry(*part).or_insert(next),
+            Delta::Text { part, .. }
+            | Delta::Arguments { part, .. }
+            | Delta::Signature { part, .. }
+            | Delta::PartEnd { part } => *part = numbers[part],
+            _ => {}
+        }
+        head.push(delta);
+    }
+    head.extend(tail);
+    order::check(&head);
+    head
+}
+
 proptest! {
     #[test]
     fn a_stream_says_what_its_deltas_say(
+        picks in proptest::collection::vec(0..100_usize, 1..40),
         choices in proptest::collection::vec(proptest::collection::vec(said(), 0..6), 1..3),
         size in 1..9_usize,
         array in any::<bool>(),
@@ -581,7 +652,7 @@ proptest! {
             service_tier: None,
         };
         let framing = if array { Framing::JsonArray } else { Framing::Events };
-        let body = stream(&deltas(&answer, size), framing);
+        let body = stream(&interleave(deltas(&answer, size), &picks), framing);
         let (told, end) = streams::decode(&[&body]);
         prop_assert_eq!(end, Ok(()));
         let mut told = order::join_runs(order::collect(&told));
