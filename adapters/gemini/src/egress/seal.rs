@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use adapters_canonical::chat::Thought;
 use adapters_canonical::dialect::Dialect;
 
-use crate::ingress::MARK;
+use crate::ingress::seal::MARK;
 use crate::wire::request::{Content, KnownPart, NO_SIGNATURE, Part};
 
 /// A seal of unknown maker, if Gemini could have made it.

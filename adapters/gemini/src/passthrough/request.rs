@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::egress::{Model, VERSION};
-use crate::ingress::MARK;
+use crate::ingress::seal::MARK;
 use crate::wire::request::NO_SIGNATURE;
 use adapters_json::string::Str;
 
