@@ -9,6 +9,7 @@
 //! | [`annotation`] | where do the words of an answer come from, and how likely were they? |
 //! | [`delta`]      | what does one step of a streamed answer say?                         |
 //! | [`collect`]    | what does a streamed answer say as a whole?                          |
+//! | [`embedding`]  | what are texts as vectors?                                           |
 //! | [`usage`]      | how many tokens of which kind?                                       |
 //! | [`failure`]    | why was there no answer?                                             |
 //! | [`loss`]       | what could a translation not carry over?                             |
@@ -20,6 +21,7 @@ pub mod chat;
 pub mod collect;
 pub mod delta;
 pub mod dialect;
+pub mod embedding;
 pub mod failure;
 pub mod ingress;
 pub mod loss;

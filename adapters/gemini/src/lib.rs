@@ -9,6 +9,8 @@
 //! | [`wire`]        | what do the bytes look like?                                    |
 //! | [`ingress`]     | what did a client that speaks Gemini ask of us?                 |
 //! | [`egress`]      | how do we ask Gemini, and what did it answer?                   |
+//! | [`count_tokens`]| how many tokens would a request have?                           |
+//! | [`embedding`]   | what are texts as vectors?                                      |
 //! | [`passthrough`] | how does a Gemini client reach Gemini with its bytes unchanged? |
 //!
 //! What Gemini cannot express (`logit_bias`, `parallel_tool_calls: false`) comes back as a
@@ -22,7 +24,9 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod call_id;
+pub mod count_tokens;
 pub mod egress;
+pub mod embedding;
 pub mod ingress;
 pub mod passthrough;
 pub mod wire;

@@ -1,20 +1,22 @@
 //! Turns chunks into deltas, in the order that [`Delta`] promises.
 
-use adapters_canonical::chat::{Opaque, ToolKind};
+use adapters_canonical::annotation::CitedSource;
+use adapters_canonical::chat::{Finish, Opaque, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_canonical::usage::Usage;
 use serde_json::value::RawValue;
 
+use super::annotation;
 use super::arguments::Node;
 use super::error;
 use super::finish::{blocked, finish, is_final};
-use super::response::{answer_seed, opaque_part, seconds_since_1970};
+use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media};
 use super::usage::Tally;
 use crate::call_id::CallIds;
-use crate::wire::Str;
-use crate::wire::response::{Candidate, FunctionCall, Part, Response};
+use crate::wire::response::{Candidate, FunctionCall, Part, PromptFeedback, Response};
+use adapters_json::string::Str;
 
 /// One streamed answer, as far as it has come.
 #[derive(Debug, Default)]
@@ -27,7 +29,8 @@ pub(super) struct Answer {
     choices: Vec<Choice>,
     tally: Tally,
     usage: Option<Usage>,
-    block_reason: Option<String>,
+    /// Why the prompt was blocked, and the same in words.
+    block_reason: Option<(String, Option<String>)>,
 }
 
 /// One of the answers, as far as it has come.
@@ -39,13 +42,24 @@ struct Choice {
     /// The provider's last word on why it ended. Parts and tokens may follow it, so
     /// [`Delta::Finish`] waits for the end of the body.
     finish_reason: Option<String>,
+    finish_message: Option<String>,
+    /// Bytes of its text so far.
+    bytes: usize,
+    /// The sources that were told already: chunks may repeat them.
+    cited: Vec<(Option<(usize, usize)>, CitedSource)>,
 }
 
 /// The part that the next chunk may go on with.
 #[derive(Debug)]
 enum Open {
     Nothing,
-    Text(u32),
+    /// With its text so far, and the byte of the choice's text at which it begins: sources are for
+    /// places in it.
+    Text {
+        part: u32,
+        text: String,
+        start: usize,
+    },
     Thought(u32),
     Call(Box<OpenCall>),
 }
@@ -96,11 +110,12 @@ impl Answer {
                 continue;
             };
             choice.close(out);
-            let finish = finish(&native, choice.calls > 0);
+            let message = choice.finish_message.take();
+            let finish = Finish { message, ..finish(&native, choice.calls > 0) };
             out.push(Delta::Finish { choice: choice.index, finish });
         }
-        if let (true, Some(reason)) = (self.choices.is_empty(), &self.block_reason) {
-            out.push(Delta::Finish { choice: 0, finish: blocked(reason) });
+        if let (true, Some((reason, message))) = (self.choices.is_empty(), &self.block_reason) {
+            out.push(Delta::Finish { choice: 0, finish: blocked(reason, message.clone()) });
         }
         if truncated { Err(DecodeError::Truncated) } else { Ok(()) }
     }
@@ -116,8 +131,11 @@ impl Answer {
             return;
         }
         self.start(&response, out);
-        if let Some(reason) = response.prompt_feedback.and_then(|feedback| feedback.block_reason) {
-            self.block_reason = Some(String::from(reason));
+        if let Some(PromptFeedback { block_reason: Some(reason), block_reason_message }) =
+            response.prompt_feedback
+        {
+            let message = block_reason_message.map(String::from);
+            self.block_reason = Some((String::from(reason), message));
         }
         for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
             self.candidate(place, candidate, out);
@@ -145,7 +163,7 @@ impl Answer {
         }));
     }
 
-    fn candidate(&mut self, place: usize, candidate: Candidate<'_>, out: &mut Vec<Delta>) {
+    fn candidate(&mut self, place: usize, mut candidate: Candidate<'_>, out: &mut Vec<Delta>) {
         let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
         let at = self.choices.iter().position(|choice| choice.index == index);
         let at = at.unwrap_or_else(|| {
@@ -154,19 +172,61 @@ impl Answer {
         });
         let Self { choices, parts, ids, .. } = self;
         let Some(choice) = choices.get_mut(at) else { return };
-        for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+        let content = candidate.content.take();
+        for part in content.and_then(|content| content.parts).into_iter().flatten() {
             choice.part(part, parts, ids, out);
         }
+        choice.annotate(&candidate, out);
         if let Some(reason) = candidate.finish_reason.filter(|reason| is_final(reason)) {
             choice.close(out);
             choice.finish_reason = Some(String::from(reason));
+            choice.finish_message = candidate.finish_message.map(String::from);
         }
     }
 }
 
 impl Choice {
     fn new(index: u32) -> Self {
-        Self { index, open: Open::Nothing, calls: 0, finish_reason: None }
+        Self {
+            index,
+            open: Open::Nothing,
+            calls: 0,
+            finish_reason: None,
+            finish_message: None,
+            bytes: 0,
+            cited: Vec::new(),
+        }
+    }
+
+    /// Says what a chunk says of the words so far.
+    fn annotate(&mut self, candidate: &Candidate<'_>, out: &mut Vec<Delta>) {
+        if let Some(wire) = &candidate.logprobs_result {
+            let tokens = annotation::logprobs(wire);
+            if !tokens.is_empty() {
+                out.push(Delta::Logprobs { choice: self.index, tokens });
+            }
+        }
+        // In a stream places are counted from the beginning of the answer.
+        for cited in annotation::sources(candidate, |_| 0) {
+            let key = (cited.bytes, cited.citation.source.clone());
+            if self.cited.contains(&key) {
+                continue;
+            }
+            self.cited.push(key);
+            let citation = match &self.open {
+                Open::Text { part, text, start } => {
+                    annotation::within(&cited, text, *start).map(|citation| (*part, citation))
+                }
+                Open::Nothing | Open::Thought(_) | Open::Call(_) => None,
+            };
+            out.push(match citation {
+                Some((part, citation)) => Delta::Citation { part, citation },
+                None => {
+                    let path = format!("choices[{}].message.annotations", self.index);
+                    Delta::Loss(Loss::dropped(path, "a source of words that have ended already"))
+                }
+            });
+        }
     }
 
     fn part(&mut self, part: Part<'_>, parts: &mut u32, ids: &mut CallIds, out: &mut Vec<Delta>) {
@@ -174,6 +234,15 @@ impl Choice {
             return self.call(call, part.thought_signature, parts, ids, out);
         }
         let Some(text) = part.text else {
+            if let Some(kind) = streamed_media(&part) {
+                self.close(out);
+                let begun = self.begin(kind, parts, out);
+                out.push(Delta::PartEnd { part: begun });
+                if let Some(signature) = part.thought_signature {
+                    self.seal(String::from(signature), true, parts, out);
+                }
+                return;
+            }
             if let Some(json) = opaque_part(&part) {
                 self.close(out);
                 let opaque = Opaque { dialect: Dialect::Gemini, json };
@@ -183,8 +252,12 @@ impl Choice {
             return;
         };
         if !text.is_empty() {
-            let part = self.run(part.thought, parts, out);
-            out.push(Delta::Text { part, text: String::from(text) });
+            let run = self.run(part.thought, parts, out);
+            if let Open::Text { text: before, .. } = &mut self.open {
+                before.push_str(&text);
+                self.bytes += text.len();
+            }
+            out.push(Delta::Text { part: run, text: String::from(text) });
         }
         if let Some(signature) = part.thought_signature {
             self.seal(String::from(signature), part.thought, parts, out);
@@ -194,8 +267,8 @@ impl Choice {
     /// The open part of this kind; a run of the same kind is one part, across chunks too.
     fn run(&mut self, thought: bool, parts: &mut u32, out: &mut Vec<Delta>) -> u32 {
         match (&self.open, thought) {
-            (Open::Text(part), false) | (Open::Thought(part), true) => return *part,
-            (Open::Nothing | Open::Text(_) | Open::Thought(_) | Open::Call(_), _) => {}
+            (Open::Text { part, .. }, false) | (Open::Thought(part), true) => return *part,
+            (Open::Nothing | Open::Text { .. } | Open::Thought(_) | Open::Call(_), _) => {}
         }
         self.close(out);
         if thought {
@@ -208,18 +281,23 @@ impl Choice {
             part
         } else {
             let part = self.begin(PartKind::Text, parts, out);
-            self.open = Open::Text(part);
+            self.open = Open::Text { part, text: String::new(), start: self.bytes };
             part
         }
     }
 
-    /// A signature that is on no call: it ends the thought it is on, so that no later one can
-    /// replace it. On a text it becomes a thought without words, as a whole answer has it.
+    /// A signature that is on no call: it ends the thought or the words it is on, so that no later
+    /// one can replace it. One that comes without either is a thought without words.
     fn seal(&mut self, signature: String, thought: bool, parts: &mut u32, out: &mut Vec<Delta>) {
-        if !thought {
-            self.close(out);
-        }
-        let part = self.run(true, parts, out);
+        let part = match &self.open {
+            Open::Text { part, .. } if !thought => *part,
+            Open::Nothing | Open::Text { .. } | Open::Thought(_) | Open::Call(_) => {
+                if !thought {
+                    self.close(out);
+                }
+                self.run(true, parts, out)
+            }
+        };
         out.push(Delta::Signature { part, signature });
         self.close(out);
     }
@@ -270,7 +348,7 @@ impl Choice {
     fn close(&mut self, out: &mut Vec<Delta>) {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Nothing => {}
-            Open::Text(part) | Open::Thought(part) => out.push(Delta::PartEnd { part }),
+            Open::Text { part, .. } | Open::Thought(part) => out.push(Delta::PartEnd { part }),
             Open::Call(call) => call.close(out),
         }
     }
@@ -279,7 +357,7 @@ impl Choice {
     fn break_off(&mut self, out: &mut Vec<Delta>) {
         match std::mem::replace(&mut self.open, Open::Nothing) {
             Open::Call(call) => call.break_off(out),
-            other @ (Open::Nothing | Open::Text(_) | Open::Thought(_)) => {
+            other @ (Open::Nothing | Open::Text { .. } | Open::Thought(_)) => {
                 self.open = other;
                 self.close(out);
             }

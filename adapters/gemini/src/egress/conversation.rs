@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 
 use super::media::{self, MediaKind};
 use super::model::Model;
+use super::seal;
 use crate::call_id::is_made_up;
+use crate::wire::object::Members;
 use crate::wire::request::{
-    Content, FunctionCall, FunctionResponse, KnownPart, NO_SIGNATURE, Part as WirePart, Payload,
-    Value,
+    Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
 };
 
 /// Writes `messages` as a system instruction and turns.
@@ -53,21 +54,10 @@ pub(super) fn encode<'a>(
         contents.push(Content { role: Some("user"), parts: vec![last] });
     }
     if model.seals_calls() {
-        contents.iter_mut().for_each(seal_first_call);
+        seal::seal_steps(&mut contents);
     }
     let system = (!instructions.is_empty()).then_some(Content { role: None, parts: instructions });
     Ok((system, contents))
-}
-
-/// The first call of a step must have a signature; the others have none.
-fn seal_first_call(content: &mut Content<'_>) {
-    let first = content.parts.iter_mut().find_map(|part| match part {
-        WirePart::Known(part) if part.function_call.is_some() => Some(part),
-        WirePart::Known(_) | WirePart::Opaque(_) => None,
-    });
-    if let Some(first) = first {
-        first.thought_signature.get_or_insert(Cow::Borrowed(NO_SIGNATURE));
-    }
 }
 
 /// Whose turn it is.
@@ -132,12 +122,12 @@ impl<'a> Writer<'a, '_> {
             match part {
                 Part::Text(text) => {
                     self.cache(text.cache.as_ref(), &path);
-                    self.say(side, &text.text);
+                    self.say(side, &text.text, seal::plausible(text.signature.as_deref()));
                 }
                 Part::Refusal(text) => {
                     let reason = "a refusal is said as plain words";
                     self.losses.push(Loss::adapted(format!("messages[{at}].refusal"), reason));
-                    self.say(side, text);
+                    self.say(side, text, None);
                 }
                 Part::Image(media) => self.media(side, media, MediaKind::Image, &path)?,
                 Part::Audio(media) => self.media(side, media, MediaKind::Audio, &path)?,
@@ -182,10 +172,12 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// Gemini refuses a turn of empty words, and they say nothing.
-    fn say(&mut self, side: Side, text: &'a str) {
+    fn say(&mut self, side: Side, text: &'a str, seal: Option<&'a str>) {
         if !text.is_empty() {
-            let seal = self.seal.take();
+            let seal = seal.or_else(|| self.seal.take());
             self.push(side, words(text, seal));
+        } else if let Some(seal) = seal {
+            self.seal_words(seal);
         }
     }
 
@@ -203,11 +195,15 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn thought(&mut self, at: usize, thought: &'a Thought) {
-        if thought.redacted.is_some() {
+        if !seal::is_ours(thought) {
             let path = format!("messages[{at}].reasoning_details");
-            self.losses.push(Loss::dropped(path, "only another provider can decipher this"));
+            self.losses.push(Loss::dropped(path, "only another provider takes this thought back"));
+            return;
         }
-        let signature = thought.signature.as_deref().filter(|signature| !signature.is_empty());
+        let signature = thought.signature.as_deref();
+        let signature =
+            if thought.origin.is_some() { signature } else { seal::plausible(signature) };
+        let signature = signature.filter(|signature| !signature.is_empty());
         if !thought.text.is_empty() {
             self.push(
                 Side::Model,
@@ -229,7 +225,7 @@ impl<'a> Writer<'a, '_> {
         let last = self.contents.last_mut().filter(|_| self.side == Some(Side::Model));
         match last.and_then(|content| content.parts.last_mut()) {
             Some(WirePart::Known(part))
-                if part.text.is_some()
+                if (part.text.is_some() || part.inline_data.is_some())
                     && part.thought.is_none()
                     && part.thought_signature.is_none() =>
             {
@@ -264,8 +260,7 @@ impl<'a> Writer<'a, '_> {
         };
         let id = self.id(&call.id);
         let function_call = Some(FunctionCall { id, name: &call.name, args });
-        let seal = call.signature.as_deref().filter(|seal| !seal.is_empty());
-        let thought_signature = seal.map(Cow::Borrowed);
+        let thought_signature = seal::plausible(call.signature.as_deref()).map(Cow::Borrowed);
         let part = KnownPart { function_call, thought_signature, ..KnownPart::default() };
         self.push(Side::Model, known(part));
     }
@@ -356,11 +351,19 @@ fn object(text: &str) -> Option<&RawValue> {
 fn payload<'a>(texts: &[&'a str], is_error: bool) -> Payload<'a> {
     let value = match texts {
         [one] => match serde_json::from_str::<&RawValue>(one) {
-            Ok(json) if json.get().starts_with('{') && !is_error => return Payload::Object(json),
+            Ok(json) if json.get().starts_with('{') && (!is_error || says_error(json)) => {
+                return Payload::Object(json);
+            }
             Ok(json) => Value::Json(json),
             Err(_) => Value::Text(Cow::Borrowed(one)),
         },
         several => Value::Text(Cow::Owned(several.join("\n"))),
     };
     if is_error { Payload::Error { error: value } } else { Payload::Result { result: value } }
+}
+
+/// Whether an object has the member that failures are said in.
+fn says_error(object: &RawValue) -> bool {
+    serde_json::from_str(object.get())
+        .is_ok_and(|Members(members)| members.iter().any(|(name, _)| &**name == "error"))
 }

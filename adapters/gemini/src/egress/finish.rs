@@ -38,8 +38,9 @@ pub(super) fn finish(native: &str, called: bool) -> Finish {
 }
 
 /// The end of an answer that never began, since the prompt was blocked for `reason`.
-pub(super) fn blocked(reason: &str) -> Finish {
-    Finish { native: Some(reason.to_owned()), ..Finish::from(FinishReason::ContentFilter) }
+pub(super) fn blocked(reason: &str, message: Option<String>) -> Finish {
+    let native = Some(reason.to_owned());
+    Finish { native, message, ..Finish::from(FinishReason::ContentFilter) }
 }
 
 /// Whether this word says that the answer ended; proto's zero value does not.

@@ -6,6 +6,7 @@ use adapters_canonical::chat::{
 use adapters_canonical::loss::Loss;
 
 use super::model::{Model, Thinking};
+use super::schema;
 use crate::wire::request::{GenerationConfig, Sampling, ThinkingConfig};
 
 /// How many stop sequences Gemini takes.
@@ -26,7 +27,7 @@ pub(super) fn encode<'a>(
                 let path = "response_format.json_schema.description";
                 losses.push(Loss::dropped(path, "a schema has no description beside it"));
             }
-            (Some(JSON), format.schema.as_deref())
+            (Some(JSON), format.schema.as_deref().map(|schema| schema::fit(schema, losses)))
         }
     };
     let stop_sequences = request.stop.get(..MAX_STOPS).unwrap_or(&request.stop);
@@ -40,6 +41,7 @@ pub(super) fn encode<'a>(
         stop_sequences,
         response_mime_type,
         response_json_schema,
+        response_modalities: modalities(&request.modalities, losses),
         thinking_config: request.reasoning.as_ref().and_then(|wish| thinking(wish, model, losses)),
     };
     (!says_nothing(&config)).then_some(config)
@@ -53,12 +55,27 @@ fn says_nothing(config: &GenerationConfig<'_>) -> bool {
         stop_sequences: [],
         response_mime_type: None,
         response_json_schema: None,
+        response_modalities,
         thinking_config: None,
     } = config
     else {
         return false;
     };
-    *sampling == Sampling::default()
+    response_modalities.is_empty() && *sampling == Sampling::default()
+}
+
+fn modalities(wish: &[String], losses: &mut Vec<Loss>) -> Vec<&'static str> {
+    let word = |modality: &String| match modality.as_str() {
+        "text" => Some("TEXT"),
+        "image" => Some("IMAGE"),
+        "audio" => Some("AUDIO"),
+        "video" => Some("VIDEO"),
+        _ => {
+            losses.push(Loss::dropped("modalities", "an answer cannot be made of this"));
+            None
+        }
+    };
+    wish.iter().filter_map(word).collect()
 }
 
 fn bound(max: u64, losses: &mut Vec<Loss>) -> i32 {

@@ -4,19 +4,23 @@
 //! |----------------|------------------------------------------------------------------|
 //! | [`request`]    | writes a request                                                 |
 //! | `conversation` | … its turns: who said what, calls and their results              |
+//! | `seal`         | … its seals: which, and where                                    |
 //! | `media`        | … its pictures, sounds, films and documents                      |
 //! | `tools`        | … its functions, and which of them must be called                |
 //! | `generation`   | … its sampling, output form and thinking                         |
+//! | `schema`       | … the schema of its output, as far as Gemini knows it            |
 //! | `model`        | knows what the generations of Gemini take                        |
 //! | [`response`]   | reads a whole answer                                             |
 //! | [`stream`]     | reads a streamed answer                                          |
 //! | `answer`       | … turns chunks into deltas in order                              |
+//! | `annotation`   | … where its words come from, and how likely they were            |
 //! | `arguments`    | … puts streamed arguments together                               |
 //! | `framing`      | … finds the chunks, in an event stream or a JSON array           |
 //! | `finish`       | says why an answer ended                                         |
 //! | `usage`        | counts tokens                                                    |
 //! | [`error`]      | reads an answer that is none                                     |
 
+mod annotation;
 mod answer;
 mod arguments;
 mod conversation;
@@ -28,6 +32,8 @@ mod media;
 mod model;
 pub mod request;
 pub mod response;
+mod schema;
+mod seal;
 pub mod stream;
 mod tools;
 mod usage;

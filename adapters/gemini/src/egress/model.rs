@@ -1,5 +1,6 @@
 //! What the generations of Gemini take, told from the model's name.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use adapters_canonical::loss::DecodeError;
@@ -36,7 +37,7 @@ impl<'a> Model<'a> {
     }
 
     /// Whether the model is addressed as Vertex AI does it.
-    pub(super) fn on_vertex(self) -> bool {
+    pub(crate) fn on_vertex(self) -> bool {
         self.name.starts_with("publishers/") || self.name.starts_with("projects/")
     }
 
@@ -58,26 +59,41 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// The name with the collection it is in, as bodies have it.
+    pub(crate) fn full_name(self) -> Cow<'a, str> {
+        if self.is_full() {
+            Cow::Borrowed(self.name)
+        } else {
+            Cow::Owned(format!("models/{}", self.name))
+        }
+    }
+
+    fn is_full(self) -> bool {
+        let collections = ["models/", "tunedModels/", "publishers/", "projects/"];
+        collections.iter().any(|collection| self.name.starts_with(collection))
+    }
+
     /// Path and query of the method that answers for this model.
     ///
     /// A name that already says which collection it is in (`models/`, `tunedModels/`,
     /// `publishers/`, `projects/`) keeps it.
     pub(crate) fn path(self, version: &str, streaming: bool) -> Result<String, DecodeError> {
+        let method = if streaming { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        self.method(version, method)
+    }
+
+    /// Path and query of `method` for this model.
+    pub(crate) fn method(self, version: &str, method: &str) -> Result<String, DecodeError> {
         if self.name.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return Err(DecodeError::shape("model", "not a model's name at this provider"));
         }
-        let collections = ["models/", "tunedModels/", "publishers/", "projects/"];
-        let named = collections.iter().any(|collection| self.name.starts_with(collection));
         let mut path = String::with_capacity(self.name.len() + 64);
         path.push('/');
         percent_encode(version, &mut path);
-        path.push_str(if named { "/" } else { "/models/" });
+        path.push_str(if self.is_full() { "/" } else { "/models/" });
         percent_encode(self.name, &mut path);
-        path.push_str(if streaming {
-            ":streamGenerateContent?alt=sse"
-        } else {
-            ":generateContent"
-        });
+        path.push(':');
+        path.push_str(method);
         Ok(path)
     }
 }

@@ -30,7 +30,7 @@ pub fn encode(
     let (system_instruction, contents) =
         conversation::encode(&request.messages, model, &mut losses)?;
     let tools = tools::encode(&request.tools, &mut losses);
-    let tool_config = tools::choice(request.tool_choice.as_ref(), &tools, &mut losses);
+    let tool_config = tools::choice(request, &tools, &mut losses);
     let body = Request {
         system_instruction,
         contents,
@@ -82,6 +82,14 @@ fn note_losses(request: &ChatRequest, losses: &mut Vec<Loss>) {
     if request.prompt_cache_key.is_some() {
         let reason = "the provider decides by itself what it caches";
         losses.push(Loss::dropped("prompt_cache_key", reason));
+    }
+    if request.prompt_cache_retention.is_some() {
+        let reason = "the provider decides by itself what it caches";
+        losses.push(Loss::dropped("prompt_cache_retention", reason));
+    }
+    if request.cache.is_some() {
+        let reason = "the provider decides by itself what it caches";
+        losses.push(Loss::dropped("cache_control", reason));
     }
     if !request.metadata.is_empty() {
         losses.push(Loss::dropped("metadata", "the provider takes no labels of this form"));

@@ -3,10 +3,12 @@
 use adapters_canonical::chat::{
     ChatResponse, Choice, Media, MediaSource, Opaque, Part, Text, Thought, ToolCall, ToolKind,
 };
+use adapters_canonical::delta::PartKind;
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_canonical::loss::{DecodeError, Translated};
 use serde_json::value::RawValue;
 
+use super::annotation;
 use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
 use crate::call_id::CallIds;
@@ -18,14 +20,14 @@ use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
 /// | part of the answer                        | [`Part`]                                       |
 /// |-------------------------------------------|------------------------------------------------|
 /// | `text`                                    | `Text`, or `Reasoning` if it is a thought      |
-/// | `thoughtSignature` on a call or a thought | its `signature`                                |
-/// | `thoughtSignature` on a text or a picture | a `Reasoning` without words behind it          |
+/// | `thoughtSignature`                        | the `signature` of what it is on; on a picture, or on an empty text behind nothing else, a `Reasoning` without words |
 /// | `functionCall`                            | `ToolCall`; no arguments are `{}`              |
-/// | `inlineData`                              | `Image`, `Audio`, `Video` or `Document`        |
+/// | `inlineData`                              | `Image` or `Audio`                             |
 /// | everything else, and thoughts in pictures | `Opaque`                                       |
 ///
-/// A prompt that was blocked is one choice that the content filter ended. Log probabilities and
-/// sources are reported as lost. The tier `standard` is the one that clients call `default`.
+/// A prompt that was blocked is one choice that the content filter ended. Sources are those of
+/// `citationMetadata` and `groundingMetadata`. The tier `standard` is the one that clients call
+/// `default`.
 ///
 /// # Errors
 ///
@@ -49,24 +51,22 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
             _ => String::from(tier),
         });
     }
-    let mut losses = Vec::new();
     for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
-        note_losses(place, &candidate, &mut losses);
         value.choices.push(choice(place, candidate, &mut ids));
     }
     if value.choices.is_empty() {
-        let reason = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
-        let reason = reason.ok_or_else(|| {
+        let feedback = response.prompt_feedback.unwrap_or_default();
+        let reason = feedback.block_reason.ok_or_else(|| {
             DecodeError::shape("candidates", "an answer, or in `promptFeedback` why there is none")
         })?;
         value.choices.push(Choice {
             index: 0,
             parts: Vec::new(),
-            finish: blocked(&reason),
+            finish: blocked(&reason, feedback.block_reason_message.map(String::from)),
             logprobs: None,
         });
     }
-    Ok(Translated { value, losses })
+    Ok(value.into())
 }
 
 /// What names this answer and no other, as far as the provider says.
@@ -106,27 +106,47 @@ pub(super) fn seconds_since_1970(time: &str) -> Option<u64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-fn note_losses(place: usize, candidate: &Candidate<'_>, losses: &mut Vec<Loss>) {
-    if candidate.logprobs_result.is_some() {
-        let path = format!("choices[{place}].logprobs");
-        losses.push(Loss::dropped(path, "log probabilities are not translated"));
-    }
-    if candidate.grounding_metadata.is_some() || candidate.citation_metadata.is_some() {
-        let path = format!("choices[{place}].message.annotations");
-        losses.push(Loss::dropped(path, "the sources of an answer are not translated"));
-    }
-}
-
-fn choice(place: usize, candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
+fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
     let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
-    let (mut parts, mut calls) = (Vec::new(), 0);
-    for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+    let content = candidate.content.take();
+    let (mut parts, mut calls, mut bytes, mut starts) = (Vec::new(), 0, 0, Vec::new());
+    for part in content.and_then(|content| content.parts).into_iter().flatten() {
+        starts.push(bytes);
+        if !part.thought {
+            bytes += part.text.as_deref().map_or(0, str::len);
+        }
         read_part(part, index, &mut calls, ids, &mut parts);
     }
+    cite(&candidate, &starts, &mut parts);
     let native = candidate.finish_reason.filter(|reason| is_final(reason));
     let mut finish = finish(native.as_deref().unwrap_or_default(), calls > 0);
     finish.native = native.map(String::from);
-    Choice { index, parts, finish, logprobs: None }
+    finish.message = candidate.finish_message.map(String::from);
+    let logprobs = candidate.logprobs_result.as_ref().map(annotation::logprobs);
+    Choice { index, parts, finish, logprobs: logprobs.filter(|tokens| !tokens.is_empty()) }
+}
+
+/// Puts sources on the texts they are for, and those for the whole answer on the last one.
+fn cite(candidate: &Candidate<'_>, starts: &[usize], parts: &mut [Part]) {
+    for cited in annotation::sources(candidate, |part| starts.get(part).copied().unwrap_or(0)) {
+        let mut start = 0;
+        let mut best = None;
+        for part in &mut *parts {
+            if let Part::Text(text) = part {
+                let found = annotation::within(&cited, &text.text, start);
+                start += text.text.len();
+                if let Some(citation) = found {
+                    best = Some((text, citation));
+                    if cited.bytes.is_some() {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some((text, citation)) = best {
+            text.citations.push(citation);
+        }
+    }
 }
 
 fn read_part(
@@ -167,9 +187,13 @@ fn read_part(
         return;
     }
     if !text.is_empty() {
-        out.push(Part::Text(Text::from(text)));
+        return out.push(Part::Text(Text { text, signature, ..Text::default() }));
     }
-    if signature.is_some() {
+    if let (Some(Part::Text(last)), true) = (out.last_mut(), signature.is_some())
+        && last.signature.is_none()
+    {
+        last.signature = signature;
+    } else if signature.is_some() {
         out.push(Part::Reasoning(Thought {
             signature,
             origin: Some(Dialect::Gemini),
@@ -198,18 +222,30 @@ fn read_call(
     })
 }
 
-/// A picture or the like that belongs to the answer; one that belongs to a thought does not.
+/// A picture or sound that belongs to the answer; one that belongs to a thought does not.
 fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
-    if part.thought {
+    match streamed_media(part)? {
+        PartKind::Image(media) => Some(Part::Image(media)),
+        PartKind::Audio(media) => Some(Part::Audio(media)),
+        PartKind::Text
+        | PartKind::Reasoning { .. }
+        | PartKind::Refusal
+        | PartKind::ToolCall { .. }
+        | PartKind::Opaque(_) => None,
+    }
+}
+
+/// The same as a part of a stream.
+pub(super) fn streamed_media(part: &wire::response::Part<'_>) -> Option<PartKind> {
+    if part.thought || part.text.is_some() {
         return None;
     }
     let blob: Blob<'_> = serde_json::from_str(part.inline_data?.get()).ok()?;
     let mime_type = String::from(blob.mime_type?);
     let kind = match mime_type.split('/').next() {
-        Some("image") => Part::Image,
-        Some("audio") => Part::Audio,
-        Some("video") => Part::Video,
-        _ => Part::Document,
+        Some("image") => PartKind::Image,
+        Some("audio") => PartKind::Audio,
+        _ => return None,
     };
     Some(kind(Media {
         source: MediaSource::Base64(blob.data?.into()),

@@ -5,9 +5,6 @@
 //! part, a run of thoughts too, and every call is one of its own. Arguments that come in pieces
 //! are handed out once they are complete, which costs a client nothing: it cannot call a tool
 //! with half of them.
-//!
-//! A picture in a stream is a [`PartKind::Opaque`](adapters_canonical::delta::PartKind::Opaque):
-//! canonical streams have no pictures. In a whole answer it is one.
 
 use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::StreamDecoder;

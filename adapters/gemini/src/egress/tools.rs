@@ -1,6 +1,6 @@
 //! Writes the functions, and which of them must be called.
 
-use adapters_canonical::chat::{Function, Tool, ToolChoice};
+use adapters_canonical::chat::{ChatRequest, Function, Tool, ToolChoice};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::Loss;
 
@@ -35,13 +35,15 @@ pub(super) fn encode<'a>(tools: &'a [Tool], losses: &mut Vec<Loss>) -> Vec<WireT
 
 /// Writes whether and what the model must call; `None` leaves it to the model.
 ///
-/// `ANY` is a must. Of the other modes only `VALIDATED` takes a list of names.
+/// `ANY` is a must. Of the other modes only `VALIDATED` takes a list of names. Both hold calls to
+/// their schemas, so a function that is strict asks for `VALIDATED` where the model decides.
 pub(super) fn choice<'a>(
-    choice: Option<&'a ToolChoice>,
+    request: &'a ChatRequest,
     tools: &[WireTool<'_>],
     losses: &mut Vec<Loss>,
 ) -> Option<ToolConfig<'a>> {
-    let (mode, names) = match choice? {
+    let (mode, names) = match request.tool_choice.as_ref().unwrap_or(&ToolChoice::Auto) {
+        ToolChoice::Auto if any_strict(&request.tools) => ("VALIDATED", &[][..]),
         ToolChoice::Auto => return None,
         ToolChoice::None => ("NONE", &[][..]),
         ToolChoice::Required => ("ANY", &[][..]),
@@ -60,15 +62,17 @@ pub(super) fn choice<'a>(
     Some(ToolConfig { function_calling_config })
 }
 
+/// Of one strict function all are held to their schemas: Gemini makes no difference.
+fn any_strict(tools: &[Tool]) -> bool {
+    let strict = |tool: &Tool| matches!(tool, Tool::Function(it) if it.strict == Some(true));
+    tools.iter().any(strict)
+}
+
 fn declaration<'a>(
     at: usize,
     function: &'a Function,
     losses: &mut Vec<Loss>,
 ) -> FunctionDeclaration<'a> {
-    if function.strict == Some(true) {
-        let reason = "arguments are not guaranteed to fit the schema";
-        losses.push(Loss::dropped(format!("tools[{at}].function.strict"), reason));
-    }
     if function.cache.is_some() {
         let reason = "the provider decides by itself what it caches";
         losses.push(Loss::dropped(format!("tools[{at}].cache_control"), reason));

@@ -16,22 +16,29 @@ pub(crate) struct Tally {
     candidates: Option<u64>,
     thoughts: Option<u64>,
     prompt_audio: Option<u64>,
+    prompt_image: Option<u64>,
+    cached_audio: Option<u64>,
     candidates_audio: Option<u64>,
+    candidates_image: Option<u64>,
 }
 
 impl Tally {
     /// Takes over what `newer` reports.
     pub(crate) fn update(&mut self, newer: &UsageMetadata<'_>) {
-        let prompt_audio = audio(newer.prompt_tokens_details.as_deref());
-        let candidates_audio = audio(newer.candidates_tokens_details.as_deref());
+        let prompt = newer.prompt_tokens_details.as_deref();
+        let cached = newer.cache_tokens_details.as_deref();
+        let candidates = newer.candidates_tokens_details.as_deref();
         for (ours, theirs) in [
             (&mut self.prompt, newer.prompt_token_count),
             (&mut self.cached, newer.cached_content_token_count),
             (&mut self.tool_use, newer.tool_use_prompt_token_count),
             (&mut self.candidates, newer.candidates_token_count),
             (&mut self.thoughts, newer.thoughts_token_count),
-            (&mut self.prompt_audio, prompt_audio),
-            (&mut self.candidates_audio, candidates_audio),
+            (&mut self.prompt_audio, of("AUDIO", prompt)),
+            (&mut self.prompt_image, of("IMAGE", prompt)),
+            (&mut self.cached_audio, of("AUDIO", cached)),
+            (&mut self.candidates_audio, of("AUDIO", candidates)),
+            (&mut self.candidates_image, of("IMAGE", candidates)),
         ] {
             *ours = theirs.or(*ours);
         }
@@ -47,9 +54,12 @@ impl Tally {
                 .map(|input| input.saturating_sub(self.cached.unwrap_or(0))),
             cache_read: self.cached,
             input_audio: self.prompt_audio,
+            input_image: self.prompt_image,
+            cache_read_audio: self.cached_audio,
             output: sum(self.candidates, self.thoughts),
             reasoning: self.thoughts,
             output_audio: self.candidates_audio,
+            output_image: self.candidates_image,
             ..Usage::default()
         };
         (usage != Usage::default()).then_some(usage)
@@ -63,10 +73,10 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     }
 }
 
-fn audio(details: Option<&[ModalityTokenCount<'_>]>) -> Option<u64> {
+fn of(modality: &str, details: Option<&[ModalityTokenCount<'_>]>) -> Option<u64> {
     details?
         .iter()
-        .filter(|detail| detail.modality.as_deref() == Some("AUDIO"))
+        .filter(|detail| detail.modality.as_deref() == Some(modality))
         .filter_map(|detail| detail.token_count)
         .reduce(u64::saturating_add)
 }
@@ -119,6 +129,19 @@ mod tests {
             r#"{"promptTokenCount":1,"candidatesTokenCount":4}"#,
         ]);
         assert_eq!(got.unwrap().output, Some(24));
+    }
+
+    // field 43
+    #[test]
+    fn pictures_and_sound_are_counted_apart_in_the_cache_too() {
+        let got = usage(&[r#"{"promptTokenCount":90,"cachedContentTokenCount":8,
+            "promptTokensDetails":[{"modality":"IMAGE","tokenCount":50}],
+            "cacheTokensDetails":[{"modality":"TEXT","tokenCount":3},
+            {"modality":"AUDIO","tokenCount":5}],
+            "candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}]}"#]);
+        let got = got.unwrap();
+        assert_eq!((got.input_image, got.cache_read_audio), (Some(50), Some(5)));
+        assert_eq!(got.output_image, Some(1290));
     }
 
     #[test]

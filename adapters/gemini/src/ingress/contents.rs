@@ -140,7 +140,8 @@ impl Turns<'_> {
                 self.bare_seal(&part);
                 None
             } else {
-                self.part(&here, part)?
+                // The last chunk of a stream has an empty text, for want of anything to say.
+                self.part(&here, part)?.filter(|part| !is_empty_text(part))
             };
             if let (Some(part), Some(last)) = (read, self.read.messages.last_mut()) {
                 append(&mut last.parts, part, goes_on && at == 0);
@@ -255,6 +256,10 @@ impl Turns<'_> {
             }
         }
     }
+}
+
+fn is_empty_text(part: &Part) -> bool {
+    matches!(part, Part::Text(text) if text.text.is_empty() && text.signature.is_none())
 }
 
 fn is_bare_seal(part: &WirePart<'_>) -> bool {

@@ -9,7 +9,7 @@ use adapters_json::read;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::wire::Str;
+use adapters_json::string::Str;
 
 /// Reads the address, and the whole body once: its syntax is checked throughout. Of its members
 /// only the bound on the answer is looked at.

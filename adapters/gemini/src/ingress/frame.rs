@@ -15,7 +15,7 @@ impl Frames {
         Self { framing, begun: false }
     }
 
-    /// Appends one frame; `json` writes what is in it, without a line break.
+    /// Appends one frame; `json` writes what is in it.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, json: impl FnOnce(&mut Vec<u8>)) {
         let first = !std::mem::replace(&mut self.begun, true);
         let (before, after): (&[u8], &[u8]) = match (self.framing, first) {
@@ -25,7 +25,17 @@ impl Frames {
             (Framing::JsonArray, false) => (b",\r\n", b"\r\n"),
         };
         out.extend_from_slice(before);
+        let from = out.len();
         json(out);
+        if self.framing == Framing::Events {
+            // Outside of strings a line break is a space, and inside there are none.
+            let mut rest = out.get_mut(from..).unwrap_or_default();
+            while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+                let (broken, after) = rest.split_at_mut(at + 1);
+                broken[at] = b' ';
+                rest = after;
+            }
+        }
         out.extend_from_slice(after);
     }
 

@@ -35,7 +35,7 @@ mod path;
 mod request;
 mod response;
 mod schema;
-mod seal;
+pub mod seal;
 mod stream;
 mod tools;
 mod usage;
@@ -62,7 +62,6 @@ pub use stream::ContentStreamEncoder;
 
 pub(crate) use error::write_failure;
 pub(crate) use frame::Frames;
-pub(crate) use seal::MARK;
 
 /// Answers clients that speak Gemini's `generateContent` and `streamGenerateContent`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,7 +4,7 @@ use adapters_canonical::ingress::Opening;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::wire::Str;
+use adapters_json::string::Str;
 
 /// Reads a body that is a request. What has another shape counts as absent.
 pub(super) fn read(body: &[u8]) -> Opening<'_> {

@@ -11,14 +11,11 @@
 //!
 //! Every other member stays as it is, and members keep their order: models heed it.
 
+use crate::wire::object::{Members, Object};
 use adapters_canonical::loss::DecodeError;
 use adapters_json::read;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
-use std::fmt;
-
-use crate::wire::Str;
 
 /// How deep a schema may nest.
 const MAX_DEPTH: usize = 64;
@@ -172,49 +169,6 @@ fn camel(name: &str) -> &str {
         "min_properties" => "minProperties",
         "max_properties" => "maxProperties",
         other => other,
-    }
-}
-
-/// Writes the members of an object.
-struct Object<'o> {
-    out: &'o mut String,
-    any: bool,
-}
-
-impl Object<'_> {
-    fn name(&mut self, name: &str) {
-        if std::mem::replace(&mut self.any, true) {
-            self.out.push(',');
-        }
-        self.out.push_str(&serde_json::Value::String(name.to_owned()).to_string());
-        self.out.push(':');
-    }
-}
-
-/// The members of an object, in order, unread.
-struct Members<'a>(Vec<(Str<'a>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct All;
-
-        impl<'de> Visitor<'de> for All {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        from.deserialize_map(All)
     }
 }
 

@@ -24,7 +24,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use serde::{Deserialize, Serialize};
 
 /// What every seal that was wrapped here begins with: base64 of `penstock:`.
-pub(crate) const MARK: &str = "cGVuc3RvY2s6";
+pub const MARK: &str = "cGVuc3RvY2s6";
 const PREFIX: &[u8] = b"penstock:";
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(

@@ -81,7 +81,12 @@ enum Kind {
         thought: Box<Thought>,
         bytes: usize,
     },
-    Call(Box<ToolCall>),
+    /// A call, and whether it is complete: calls that are open at once are sent in the order they
+    /// began.
+    Call {
+        call: Box<ToolCall>,
+        complete: bool,
+    },
     Hidden,
 }
 
@@ -155,7 +160,8 @@ impl ContentStreamEncoder {
             }
             PartKind::ToolCall { id, name, kind } => {
                 let (id, name, kind) = (id.clone(), name.clone(), *kind);
-                Kind::Call(Box::new(ToolCall { id, name, kind, ..ToolCall::default() }))
+                let call = Box::new(ToolCall { id, name, kind, ..ToolCall::default() });
+                Kind::Call { call, complete: false }
             }
             PartKind::Image(media) => {
                 self.write(out, choice, part::media(media, "image/png"));
@@ -192,7 +198,7 @@ impl ContentStreamEncoder {
                 *bytes += more.len();
                 true
             }
-            Kind::Call(_) | Kind::Hidden => return,
+            Kind::Call { .. } | Kind::Hidden => return,
         };
         if is_thought {
             self.write(out, choice, part::thought(more, None));
@@ -208,13 +214,19 @@ impl ContentStreamEncoder {
         match &mut open.kind {
             Kind::Text { signature, .. } => *signature = seal,
             Kind::Thought { thought, .. } => thought.signature = seal,
-            Kind::Call(call) => call.signature = seal,
+            Kind::Call { call, .. } => call.signature = seal,
             Kind::Refusal | Kind::Hidden => {}
         }
     }
 
     fn part_end(&mut self, out: &mut Vec<u8>, part: u32) {
         let Some(at) = self.open.iter().rposition(|open| open.part == part) else { return };
+        if let Some(Open { choice, kind: Kind::Call { complete, .. }, .. }) = self.open.get_mut(at)
+        {
+            *complete = true;
+            let choice = *choice;
+            return self.complete_calls(out, choice);
+        }
         let Open { choice, kind, .. } = self.open.remove(at);
         match kind {
             Kind::Text { text, offset, signature, cited } => {
@@ -230,8 +242,19 @@ impl ContentStreamEncoder {
                     self.write(out, choice, part::thought("", Some(seal)));
                 }
             }
-            Kind::Call(call) => self.write(out, choice, part::call(&call).0),
-            Kind::Refusal | Kind::Hidden => {}
+            Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
+        }
+    }
+
+    /// Sends the calls of `choice` that are complete, up to the first that is not.
+    fn complete_calls(&mut self, out: &mut Vec<u8>, choice: u32) {
+        let is_call = |open: &Open| open.choice == choice && matches!(open.kind, Kind::Call { .. });
+        while let Some(at) = self.open.iter().position(is_call)
+            && let Some(Open { kind: Kind::Call { complete: true, .. }, .. }) = self.open.get(at)
+        {
+            if let Kind::Call { call, .. } = self.open.remove(at).kind {
+                self.write(out, choice, part::call(&call).0);
+            }
         }
     }
 
@@ -300,7 +323,7 @@ impl StreamEncoder for ContentStreamEncoder {
             Delta::Text { part, text } => self.text(out, *part, text),
             Delta::Arguments { part, fragment } => {
                 let open = self.open.iter_mut().rev().find(|open| open.part == *part);
-                if let Some(Open { kind: Kind::Call(call), .. }) = open {
+                if let Some(Open { kind: Kind::Call { call, .. }, .. }) = open {
                     call.arguments.push_str(fragment);
                 }
             }

@@ -3,6 +3,7 @@
 mod request;
 mod tap;
 
+pub use request::pass_method;
 pub(crate) use request::pass_request;
 pub use tap::ContentTap;
 

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::egress::{Model, VERSION};
-use crate::ingress::MARK;
-use crate::wire::Str;
+use crate::ingress::seal::MARK;
 use crate::wire::request::NO_SIGNATURE;
+use adapters_json::string::Str;
 
 /// Asks `target` what the client asked, in the client's own bytes. A stream is always asked for as
 /// events.
@@ -32,6 +32,51 @@ pub(crate) fn pass_request(
         .unwrap_or_else(|_| format!("/{VERSION}/models/-:generateContent"));
     let body = without_foreign_seals(body).into_owned();
     UpstreamRequest { path, headers: Vec::new(), body }
+}
+
+/// Asks `target` by another method of the same dialect, such as `countTokens`, `embedContent` or
+/// `batchEmbedContents`, what the client asked. Such bodies may repeat the model's name, which must
+/// be the one of the address.
+#[must_use]
+pub fn pass_method(method: &str, body: &[u8], target: &Target<'_>) -> UpstreamRequest {
+    let (model, version) = (Model::new(target.model), target.api_version.unwrap_or(VERSION));
+    let path = model
+        .method(version, method)
+        .unwrap_or_else(|_| format!("/{VERSION}/models/-:generateContent"));
+    let mut name = Vec::new();
+    write::json(&mut name, &model.full_name());
+    let names = model_names(body).unwrap_or_default();
+    let edits: Vec<_> = names.into_iter().map(|at| (at, name.clone())).collect();
+    UpstreamRequest { path, headers: Vec::new(), body: edit::splice(body, &edits) }
+}
+
+/// Where a body says the model's name, in order.
+fn model_names(body: &[u8]) -> Option<Vec<Range<usize>>> {
+    let json = read::text(body).ok()?;
+    let outer: Naming<'_> = serde_json::from_str(json).ok()?;
+    let inner = outer.generate_content_request.and_then(|inner| inner.model);
+    let each = outer.requests.iter().flatten().filter_map(|request| request.model);
+    let all = outer.model.into_iter().chain(inner).chain(each);
+    let mut spans: Vec<_> = all.filter_map(|raw| read::span(json, raw.get())).collect();
+    spans.sort_by_key(|span| span.start);
+    Some(spans)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Naming<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow, alias = "generate_content_request")]
+    generate_content_request: Option<Named<'a>>,
+    #[serde(borrow)]
+    requests: Option<Vec<Named<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
 }
 
 fn without_foreign_seals(body: &[u8]) -> Cow<'_, [u8]> {
@@ -98,6 +143,26 @@ mod tests {
         assert_eq!(path, "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse");
         assert_eq!(sent, body);
         assert_eq!(pass(body, false).0, "/v1beta/models/gemini-3-flash:generateContent");
+    }
+
+    #[test]
+    fn other_methods_name_the_model_of_their_address() {
+        let target = Target { model: "e-1", api_version: Some("v1") };
+        let pass = |method, body: &str| {
+            let request = pass_method(method, body.as_bytes(), &target);
+            (request.path, String::from_utf8(request.body).unwrap())
+        };
+        let batch = |name: &str| {
+            format!(
+                r#"{{"requests":[ {{"model":{name},"content":{{}}}},{{"content":{{"model":1}},"model" : {name}}}]}}"#
+            )
+        };
+        let (path, body) = pass("batchEmbedContents", &batch("\"models/team/fast\""));
+        assert_eq!(path, "/v1/models/e-1:batchEmbedContents");
+        assert_eq!(body, batch("\"models/e-1\""));
+        let count = |name: &str| format!(r#"{{"generateContentRequest":{{"model":"{name}"}}}}"#);
+        assert_eq!(pass("countTokens", &count("models/x")).1, count("models/e-1"));
+        assert_eq!(pass("countTokens", "{\"contents\":[]}").1, "{\"contents\":[]}");
     }
 
     // field 34

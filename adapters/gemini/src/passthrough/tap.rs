@@ -142,13 +142,7 @@ impl Seen {
         match (self.frames.framing(), chunk.raw) {
             (Framing::Events, Some(raw)) => out.extend_from_slice(raw),
             (Framing::Events | Framing::JsonArray, _) => {
-                self.frames.write(out, |out| {
-                    // Outside of strings a line break is a space, inside there are none.
-                    let json = chunk.json.trim_ascii().iter();
-                    out.extend(
-                        json.map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }),
-                    );
-                });
+                self.frames.write(out, |out| out.extend_from_slice(chunk.json.trim_ascii()));
             }
         }
     }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Str;
+use adapters_json::string::Str;
 
 /// Members that have no field, as the client wrote them, in order.
 pub(crate) type Others<'a> = Vec<(Str<'a>, &'a RawValue)>;
@@ -208,6 +208,24 @@ members! {
         include_thoughts / "includeThoughts": bool,
         thinking_budget / "thinkingBudget": i64,
         thinking_level / "thinkingLevel": Str<'a>,
+    }
+}
+
+members! {
+    /// A body of `batchEmbedContents`.
+    Batch<'a> {
+        requests: Vec<Embed<'a>>,
+    }
+}
+
+members! {
+    /// A body of `embedContent`, or one of a batch; the model is the one of the address.
+    Embed<'a> {
+        model: Str<'a>,
+        content: Content<'a>,
+        task_type / "taskType": Str<'a>,
+        title: Str<'a>,
+        output_dimensionality / "outputDimensionality": u32,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Str;
+use adapters_json::string::Str;
 
 /// The body of an answer whose status is not a success.
 #[derive(Debug, Deserialize)]

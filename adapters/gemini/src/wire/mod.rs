@@ -5,10 +5,9 @@ pub(crate) mod answer;
 pub(crate) mod asked;
 pub mod error;
 pub(crate) mod mime;
+pub(crate) mod object;
 mod part;
 pub mod request;
 pub mod response;
 
 pub(crate) use part::whole_part;
-
-pub use adapters_json::string::Str;

@@ -263,7 +263,10 @@ pub struct GenerationConfig<'a> {
     pub response_mime_type: Option<&'static str>,
     /// JSON Schema of the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_json_schema: Option<&'a RawValue>,
+    pub response_json_schema: Option<Cow<'a, RawValue>>,
+    /// What the answer is made of: `TEXT`, `IMAGE`, `AUDIO`, `VIDEO`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub response_modalities: Vec<&'static str>,
     /// How much to think.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thinking_config: Option<ThinkingConfig>,

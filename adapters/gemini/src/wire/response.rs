@@ -3,10 +3,10 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Str;
+use adapters_json::string::Str;
 
 /// A whole answer, or one chunk of it.
 #[derive(Debug, Default, Deserialize)]
@@ -47,12 +47,140 @@ pub struct Candidate<'a> {
     pub finish_reason: Option<Str<'a>>,
     /// Its place among the answers; absent for the first.
     pub index: Option<u32>,
+    /// Why, in words.
+    #[serde(borrow)]
+    pub finish_message: Option<Str<'a>>,
     /// Sources it quotes.
-    pub citation_metadata: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub citation_metadata: Option<CitationMetadata<'a>>,
     /// Sources it rests on.
-    pub grounding_metadata: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub grounding_metadata: Option<GroundingMetadata<'a>>,
     /// Log probabilities.
-    pub logprobs_result: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub logprobs_result: Option<LogprobsResult<'a>>,
+}
+
+/// Sources that an answer quotes.
+#[derive(Debug, Default, Deserialize)]
+pub struct CitationMetadata<'a> {
+    /// Each with the place in the answer; Vertex AI has always called them so.
+    #[serde(borrow, alias = "citationSources")]
+    pub citations: Option<Vec<&'a RawValue>>,
+}
+
+/// A source, and the bytes of the answer's text that come from it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Citation<'a> {
+    /// The first byte; absent for 0.
+    pub start_index: Option<usize>,
+    /// The byte after the last.
+    pub end_index: Option<usize>,
+    /// Where.
+    #[serde(borrow)]
+    pub uri: Option<Str<'a>>,
+    /// What it is called.
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+}
+
+/// Sources that an answer rests on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingMetadata<'a> {
+    /// The sources.
+    #[serde(borrow)]
+    pub grounding_chunks: Option<Vec<GroundingChunk<'a>>>,
+    /// Which words rest on which of them.
+    #[serde(borrow)]
+    pub grounding_supports: Option<Vec<GroundingSupport<'a>>>,
+}
+
+/// A source: at most one member is set.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingChunk<'a> {
+    /// A page of the web.
+    #[serde(borrow)]
+    pub web: Option<GroundingSource<'a>>,
+    /// A document of the client's own.
+    #[serde(borrow)]
+    pub retrieved_context: Option<GroundingSource<'a>>,
+    /// A place.
+    #[serde(borrow)]
+    pub maps: Option<GroundingSource<'a>>,
+}
+
+/// Where a source is.
+#[derive(Debug, Default, Deserialize)]
+pub struct GroundingSource<'a> {
+    /// Its address.
+    #[serde(borrow)]
+    pub uri: Option<Str<'a>>,
+    /// What it is called.
+    #[serde(borrow)]
+    pub title: Option<Str<'a>>,
+    /// The words that were found there.
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+}
+
+/// Words, and what they rest on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroundingSupport<'a> {
+    /// The words.
+    #[serde(borrow)]
+    pub segment: Option<Segment<'a>>,
+    /// Places in the list of sources.
+    pub grounding_chunk_indices: Option<Vec<usize>>,
+}
+
+/// Some words of one part.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segment<'a> {
+    /// Which part; absent for the first.
+    pub part_index: Option<usize>,
+    /// The first byte; absent for 0.
+    pub start_index: Option<usize>,
+    /// The byte after the last.
+    pub end_index: Option<usize>,
+    /// The words.
+    #[serde(borrow)]
+    pub text: Option<Str<'a>>,
+}
+
+/// How likely each token was.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogprobsResult<'a> {
+    /// The tokens of the answer.
+    #[serde(borrow)]
+    pub chosen_candidates: Option<Vec<LogprobCandidate<'a>>>,
+    /// For each of them the likeliest ones.
+    #[serde(borrow)]
+    pub top_candidates: Option<Vec<TopCandidates<'a>>>,
+}
+
+/// The likeliest tokens at one place.
+#[derive(Debug, Default, Deserialize)]
+pub struct TopCandidates<'a> {
+    /// Best first.
+    #[serde(borrow)]
+    pub candidates: Option<Vec<LogprobCandidate<'a>>>,
+}
+
+/// How likely one token was.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogprobCandidate<'a> {
+    /// The token.
+    #[serde(borrow)]
+    pub token: Option<Str<'a>>,
+    /// The natural logarithm of its probability.
+    pub log_probability: Option<f64>,
 }
 
 /// What is said.
@@ -173,6 +301,9 @@ pub struct PromptFeedback<'a> {
     /// Why there will be no answer.
     #[serde(borrow)]
     pub block_reason: Option<Str<'a>>,
+    /// The same in words.
+    #[serde(borrow)]
+    pub block_reason_message: Option<Str<'a>>,
 }
 
 /// Tokens so far; every chunk carries a running total, early ones often without some members.
@@ -192,6 +323,9 @@ pub struct UsageMetadata<'a> {
     /// The prompt by modality.
     #[serde(borrow)]
     pub prompt_tokens_details: Option<Vec<ModalityTokenCount<'a>>>,
+    /// What came from a cache by modality.
+    #[serde(borrow)]
+    pub cache_tokens_details: Option<Vec<ModalityTokenCount<'a>>>,
     /// The answers by modality.
     #[serde(borrow)]
     pub candidates_tokens_details: Option<Vec<ModalityTokenCount<'a>>>,

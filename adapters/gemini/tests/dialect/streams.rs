@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::order;
 
 /// Streams that end well.
-const WELL: &[&str] = &[
+pub(crate) const WELL: &[&str] = &[
     "stream_text",
     "stream_parallel_calls",
     "stream_arguments_in_pieces",
@@ -26,7 +26,7 @@ const WELL: &[&str] = &[
 ];
 
 /// Streams that stop in the middle.
-const CUT: &[&str] = &["stream_cut_in_a_call", "stream_without_finish_reason"];
+pub(crate) const CUT: &[&str] = &["stream_cut_in_a_call", "stream_without_finish_reason"];
 
 pub(crate) fn decode(chunks: &[&[u8]]) -> (Vec<Delta>, Result<(), DecodeError>) {
     let mut decoder = Gemini.decode_stream();

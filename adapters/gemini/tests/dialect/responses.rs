@@ -32,7 +32,7 @@ fn words_and_tokens_are_read() {
 }
 
 #[test]
-fn a_seal_on_words_becomes_a_thought_without_words() {
+fn a_seal_on_words_stays_on_them() {
     check("thought_and_sealed_text");
 }
 
@@ -56,7 +56,6 @@ fn a_blocked_prompt_is_an_answer_that_the_filter_ended() {
     check("blocked_prompt");
 }
 
-// A stream has no pictures, so this one is not compared with its stream.
 #[test]
 fn a_picture_is_a_picture() {
     let body = br#"{"candidates":[{"content":{"parts":[

@@ -105,7 +105,10 @@ fn with_calls() -> ChatRequest {
 
 #[test]
 fn results_answer_calls_by_name_and_steps_without_a_seal_get_the_sentinel() {
-    check("request_tools_gemini_3", "gemini-3-flash-preview", &with_calls());
+    let mut request = with_calls();
+    // Up to the answer that the user has not gone on from: calls of the current turn are checked.
+    request.messages.pop();
+    check("request_tools_gemini_3", "gemini-3-flash-preview", &request);
 }
 
 #[test]
@@ -199,6 +202,7 @@ fn the_version_of_the_target_is_asked_for() {
 #[test]
 fn schemas_and_arguments_and_results_pass_byte_for_byte() {
     let schema = r##"{ "type" : "object", "const": 1.50, "$ref":"#/x" }"##;
+    let form = r##"{ "type" : "object", "minItems": 1.50, "title":"pattern" }"##;
     let mut request = with_calls();
     request.tools = vec![Tool::Function(Function {
         name: "tide".to_owned(),
@@ -208,12 +212,12 @@ fn schemas_and_arguments_and_results_pass_byte_for_byte() {
     request.output_format = OutputFormat::JsonSchema(JsonSchema {
         name: "x".to_owned(),
         description: None,
-        schema: Some(raw(schema)),
+        schema: Some(raw(form)),
         strict: None,
     });
     let body = String::from_utf8(encode(&request, "gemini-3-pro").unwrap().value.body).unwrap();
     assert!(body.contains(&format!(r#""parametersJsonSchema":{schema}"#)), "{body}");
-    assert!(body.contains(&format!(r#""responseJsonSchema":{schema}"#)), "{body}");
+    assert!(body.contains(&format!(r#""responseJsonSchema":{form}"#)), "{body}");
     assert!(body.contains(r#""args":{"port":"Brest", "n":1.0}"#), "{body}");
     assert!(body.contains(r#""response":{"high": "04:10",  "m": 6.20}"#), "{body}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use adapters_canonical::annotation::TokenLogprob;
 use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall,
 };
@@ -84,6 +85,7 @@ impl Order {
 pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
     let mut whole = ChatResponse::default();
     let mut parts: Vec<(u32, Part)> = Vec::new();
+    let mut logprobs: BTreeMap<u32, Vec<TokenLogprob>> = BTreeMap::new();
     for delta in deltas {
         match delta {
             Delta::Start(start) => {
@@ -104,6 +106,7 @@ pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
             Delta::Signature { part, signature } => match &mut parts[*part as usize].1 {
                 Part::ToolCall(call) => call.signature = Some(signature.clone()),
                 Part::Reasoning(thought) => thought.signature = Some(signature.clone()),
+                Part::Text(text) => text.signature = Some(signature.clone()),
                 other => panic!("a signature on {other:?}"),
             },
             Delta::Usage(usage) => whole.usage.get_or_insert_default().update(usage),
@@ -115,17 +118,16 @@ pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
                     .map(|part| part.1.clone())
                     .collect(),
                 finish: finish.clone(),
-                logprobs: None,
+                logprobs: logprobs.remove(choice),
             }),
+            Delta::Logprobs { choice, tokens } => {
+                logprobs.entry(*choice).or_default().extend_from_slice(tokens);
+            }
             Delta::Citation { part, citation } => match &mut parts[*part as usize].1 {
                 Part::Text(text) => text.citations.push(citation.clone()),
                 other => panic!("a citation in {other:?}"),
             },
-            Delta::PartEnd { .. }
-            | Delta::Logprobs { .. }
-            | Delta::Malformed(_)
-            | Delta::Loss(_)
-            | Delta::Failure(_) => {}
+            Delta::PartEnd { .. } | Delta::Malformed(_) | Delta::Loss(_) | Delta::Failure(_) => {}
         }
     }
     whole
@@ -159,7 +161,11 @@ pub(crate) fn join_runs(mut whole: ChatResponse) -> ChatResponse {
         let mut joined: Vec<Part> = Vec::new();
         for part in std::mem::take(&mut choice.parts) {
             match (joined.last_mut(), part) {
-                (Some(Part::Text(last)), Part::Text(more)) => last.text.push_str(&more.text),
+                (Some(Part::Text(last)), Part::Text(more)) if last.signature.is_none() => {
+                    last.text.push_str(&more.text);
+                    last.citations.extend(more.citations);
+                    last.signature = more.signature;
+                }
                 (Some(Part::Reasoning(last)), Part::Reasoning(more))
                     if last.signature.is_none() =>
                 {
