@@ -15,7 +15,8 @@ impl Frames {
         Self { framing, begun: false }
     }
 
-    /// Appends one frame; `json` writes what is in it, without a line break.
+    /// Appends one frame; `json` writes what is in it. A line break in it, which stands between two
+    /// tokens since a string has none, becomes a space: it would end the event's data.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, json: impl FnOnce(&mut Vec<u8>)) {
         let first = !std::mem::replace(&mut self.begun, true);
         let (before, after): (&[u8], &[u8]) = match (self.framing, first) {
@@ -25,7 +26,11 @@ impl Frames {
             (Framing::JsonArray, false) => (b",\r\n", b"\r\n"),
         };
         out.extend_from_slice(before);
+        let start = out.len();
         json(out);
+        for byte in out.iter_mut().skip(start).filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
         out.extend_from_slice(after);
     }
 
@@ -41,5 +46,18 @@ impl Frames {
     /// How this stream's chunks are told apart.
     pub(crate) fn framing(self) -> Framing {
         self.framing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Arguments of a call are written as the provider wrote them, which may be over several lines.
+    #[test]
+    fn an_event_is_one_line_however_its_json_was_written() {
+        let mut out = Vec::new();
+        Frames::new(Framing::Events).write(&mut out, |out| out.extend_from_slice(b"{\"a\":\r\n1}"));
+        assert_eq!(out, b"data: {\"a\":  1}\r\n\r\n");
     }
 }
