@@ -20,6 +20,11 @@ pub fn providers() -> Vec<Provider> {
     vec![
         provider("openai", Dialect::OpenAi, Box::new(adapters_openai::egress::OpenAi)),
         provider("openai-compatible", Dialect::OpenAi, Box::new(adapters_openai::egress::OpenAi)),
+        provider(
+            "openai-responses",
+            Dialect::Responses,
+            Box::new(adapters_responses::egress::ResponsesUpstream),
+        ),
         provider("anthropic", Dialect::Anthropic, Box::new(adapters_anthropic::egress::Anthropic)),
         provider("gemini", Dialect::Gemini, Box::new(adapters_gemini::egress::Gemini)),
     ]
@@ -28,5 +33,10 @@ pub fn providers() -> Vec<Provider> {
 /// All client dialects.
 #[must_use]
 pub fn clients() -> Vec<Box<dyn Ingress>> {
-    vec![Box::new(adapters_openai::ingress::ChatCompletions)]
+    vec![
+        Box::new(adapters_openai::ingress::ChatCompletions),
+        Box::new(adapters_responses::ingress::Responses),
+        Box::new(adapters_anthropic::ingress::Messages),
+        Box::new(adapters_gemini::ingress::GenerateContent),
+    ]
 }
