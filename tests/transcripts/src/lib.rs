@@ -19,7 +19,6 @@
 //! | [`sides`] | which adapters are judged? A new dialect is one line there |
 
 #![expect(
-    clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     reason = "all of this is a test: one that cannot go on has failed"
