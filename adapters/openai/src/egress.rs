@@ -11,11 +11,46 @@ use adapters_canonical::loss::{DecodeError, Translated};
 use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
-/// Asks providers that speak OpenAI chat completions.
+use crate::quirk::Quirks;
+
+/// Asks OpenAI.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenAi;
 
+/// Asks servers that speak OpenAI chat completions, each with its [`Quirks`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Compatible {
+    /// In what the server differs from OpenAI.
+    pub quirks: Quirks,
+}
+
 impl Egress for OpenAi {
+    fn credential(&self, secret: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
+        Compatible::default().credential(secret)
+    }
+
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &Target<'_>,
+    ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+        Compatible::default().encode_request(request, target)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
+        Compatible::default().decode_response(body)
+    }
+
+    fn decode_stream(&self) -> Box<dyn StreamDecoder> {
+        Compatible::default().decode_stream()
+    }
+
+    fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
+        Compatible::default().decode_error(status, headers, body)
+    }
+}
+
+impl Egress for Compatible {
     fn credential(&self, secret: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
         let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
         value.set_sensitive(true);
@@ -27,7 +62,7 @@ impl Egress for OpenAi {
         request: &ChatRequest,
         target: &Target<'_>,
     ) -> Result<Translated<UpstreamRequest>, DecodeError> {
-        request::encode(request, target)
+        request::encode(request, target, self.quirks)
     }
 
     fn decode_response(&self, body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod envelope;
+mod logprobs;
 mod message;
 mod opening;
 mod request;
@@ -76,7 +77,7 @@ impl Ingress for ChatCompletions {
         response: &ChatResponse,
         context: &AnswerContext,
     ) -> Translated<Vec<u8>> {
-        encode_response(response, context).into()
+        encode_response(response, context)
     }
 
     fn encode_stream(&self, context: AnswerContext) -> Box<dyn StreamEncoder> {

@@ -9,6 +9,8 @@
 //! | [`ingress`]     | what did a client that speaks OpenAI ask of us, and how do we answer it? |
 //! | [`egress`]      | how do we ask a provider that speaks OpenAI, and what did it answer?    |
 //! | [`passthrough`] | how do bytes get from an OpenAI client to an OpenAI provider unchanged? |
+//! | [`quirk`]       | in what may a server differ from OpenAI?                                |
+//! | [`preset`]      | which servers are known, and in what do they differ?                    |
 //!
 //! # Extensions
 //!
@@ -18,19 +20,28 @@
 //! | what                          | where                                                    |
 //! |-------------------------------|----------------------------------------------------------|
 //! | thoughts to read              | `reasoning_content`                                      |
-//! | thoughts to send back         | `reasoning_details`: `reasoning.text` with `signature`, `reasoning.encrypted` with `data` |
-//! | the seal on a tool call       | `tool_calls[].extra_content.google.thought_signature`    |
+//! | thoughts to send back         | `reasoning_details`, in the shape that `thought` describes |
+//! | the seal on a tool call       | `tool_calls[].extra_content.google.thought_signature`, and in the call's id: see `call_id` |
+//! | the seal on words             | a `reasoning_details` without words, `id: "content"`     |
 //! | pictures the model drew       | `message.images[].image_url.url`                         |
+//! | citations of files, documents | `message.citations`, beside `annotations`: see `citation` |
 //! | the end of a cached prefix    | `cache_control` on a message, a content part or a tool   |
 //! | how to think                  | `reasoning: {effort, max_tokens, exclude, enabled}`      |
 //! | time to live of cache writes  | `usage.prompt_tokens_details.cache_write_{5m,1h}_tokens` |
+//! | sound read from a cache       | `usage.prompt_tokens_details.cached_tokens_details.audio_tokens` |
+//! | searches of the web           | `usage.server_tool_use.web_search_requests`              |
 //! | why a stream broke off        | `gateway_error` in its last chunk                        |
 //!
 //! Spec: <https://platform.openai.com/docs/api-reference/chat>.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod call_id;
+mod citation;
 pub mod egress;
 pub mod ingress;
 pub mod passthrough;
+pub mod preset;
+pub mod quirk;
+mod thought;
 mod wire;

@@ -3,10 +3,13 @@
 //! What is not changed is not re-encoded: members we do not know, their order and the spaces
 //! between them reach the other side as they were written.
 
+mod adapt;
+mod members;
 mod peek;
 mod request;
 mod tap;
 
+pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;

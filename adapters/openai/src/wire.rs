@@ -4,6 +4,7 @@
 //! as tagged enums: serde would buffer a tagged enum, which costs a copy and loses the path of
 //! an error.
 
+pub(crate) mod annotation;
 pub(crate) mod answer;
 pub(crate) mod content;
 pub(crate) mod request;

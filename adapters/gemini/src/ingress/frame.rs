@@ -15,7 +15,8 @@ impl Frames {
         Self { framing, begun: false }
     }
 
-    /// Appends one frame; `json` writes what is in it.
+    /// Appends one frame; `json` writes what is in it. A line break in it would end an event's data:
+    /// it stands between two tokens, since a string has none, and becomes a space.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>, json: impl FnOnce(&mut Vec<u8>)) {
         let first = !std::mem::replace(&mut self.begun, true);
         let (before, after): (&[u8], &[u8]) = match (self.framing, first) {
@@ -28,7 +29,6 @@ impl Frames {
         let from = out.len();
         json(out);
         if self.framing == Framing::Events {
-            // Outside of strings a line break is a space, and inside there are none.
             let mut rest = out.get_mut(from..).unwrap_or_default();
             while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
                 let (broken, after) = rest.split_at_mut(at + 1);

@@ -1,19 +1,22 @@
 //! A request in the provider's words.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use adapters_canonical::chat::{
-    ChatRequest, CustomTool, Function, OutputFormat, Part, Reasoning, Tool, ToolChoice,
-};
-use adapters_canonical::dialect::{Dialect, Target, UpstreamRequest};
+use adapters_canonical::chat::{CacheBreakpoint, ChatRequest, OutputFormat, Part, Tool};
+use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::passthrough::adapt_request;
+use crate::quirk::{Quirk, Quirks};
 use adapters_json::write;
 
 mod message;
+mod reasoning;
+mod tool;
+
+use tool::{Choice, WireTool, tool_choice, tools};
 
 /// Asks `/chat/completions`.
 ///
@@ -27,23 +30,30 @@ mod message;
 pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,
+    quirks: Quirks,
 ) -> Result<Translated<UpstreamRequest>, DecodeError> {
     let mut losses = Vec::new();
-    let messages = message::messages(&request.messages, &mut losses)?;
+    let messages = message::messages(&request.messages, quirks, &mut losses)?;
     let sampling = &request.sampling;
-    if sampling.top_k.is_some() {
+    let top_k = sampling.top_k.filter(|_| quirks.has(Quirk::TopK));
+    if sampling.top_k != top_k {
         losses.push(Loss::dropped("top_k", "the provider does not have it"));
     }
     let stream = request.stream.is_some();
+    let caches = quirks.has(Quirk::CacheControl);
+    let reasoning = request.reasoning.as_ref();
+    let reasoning =
+        reasoning.map(|it| reasoning::Said::new(it, quirks, &mut losses)).unwrap_or_default();
     let body = Body {
         model: target.model,
         messages,
-        tools: tools(&request.tools, &mut losses),
+        tools: tools(&request.tools, quirks, &mut losses),
         tool_choice: request.tool_choice.as_ref().map(|choice| tool_choice(choice, &request.tools)),
         parallel_tool_calls: request.parallel_tool_calls,
         max_completion_tokens: request.max_output_tokens,
         temperature: sampling.temperature,
         top_p: sampling.top_p,
+        top_k,
         seed: sampling.seed,
         presence_penalty: sampling.presence_penalty,
         frequency_penalty: sampling.frequency_penalty,
@@ -53,19 +63,29 @@ pub(super) fn encode(
         n: request.choices,
         stop: &request.stop,
         response_format: response_format(&request.output_format),
-        reasoning_effort: request.reasoning.as_ref().and_then(|it| effort(it, &mut losses)),
+        modalities: &request.modalities,
+        audio: sound_form(request, &mut losses),
+        reasoning_effort: reasoning.effort,
+        reasoning: reasoning.object,
         service_tier: request.service_tier.as_deref(),
         verbosity: request.verbosity.as_deref(),
         user: request.user.as_deref(),
         prompt_cache_key: request.prompt_cache_key.as_deref(),
+        prompt_cache_retention: request.prompt_cache_retention.as_deref(),
+        cache_control: request.cache.as_ref().filter(|_| caches).map(CacheControl::new),
         metadata: &request.metadata,
         store: request.store,
         stream,
         stream_options: stream.then_some(StreamOptions { include_usage: true }),
     };
-    cache_losses(request, &mut losses);
+    if !caches {
+        cache_losses(request, &mut losses);
+    }
+    let body = write::body(&body);
+    let Translated { value: body, losses: left_out } = adapt_request(&body, quirks);
+    losses.extend(left_out);
     let path = "/chat/completions".to_owned();
-    let value = UpstreamRequest { path, headers: Vec::new(), body: write::body(&body) };
+    let value = UpstreamRequest { path, headers: Vec::new(), body: body.into_owned() };
     Ok(Translated { value, losses })
 }
 
@@ -86,6 +106,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    top_k: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     presence_penalty: Option<f64>,
@@ -104,7 +126,13 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<Cow<'a, str>>,
+    reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<reasoning::Object<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    modalities: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audio: Option<SoundForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +141,10 @@ struct Body<'a> {
     user: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_retention: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<CacheControl<'a>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +153,27 @@ struct Body<'a> {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+}
+
+/// Ends a prefix that the provider should cache, in Anthropic's words.
+#[derive(Serialize)]
+struct CacheControl<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<&'a str>,
+}
+
+impl<'a> CacheControl<'a> {
+    fn new(cache: &'a CacheBreakpoint) -> Self {
+        Self { kind: "ephemeral", ttl: cache.ttl.as_deref() }
+    }
+}
+
+#[derive(Serialize)]
+struct SoundForm {
+    voice: &'static str,
+    format: &'static str,
 }
 
 #[derive(Serialize)]
@@ -146,156 +199,6 @@ struct Schema<'a> {
     strict: Option<bool>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum WireTool<'a> {
-    Function {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        function: WireFunction<'a>,
-    },
-    Custom {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        custom: WireCustom<'a>,
-    },
-    Opaque(&'a RawValue),
-}
-
-#[derive(Serialize)]
-struct WireFunction<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    strict: Option<bool>,
-}
-
-#[derive(Serialize)]
-struct WireCustom<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Choice<'a> {
-    Word(&'static str),
-    Tool(Named<'a>),
-    Allowed {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        allowed_tools: Allowed<'a>,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Named<'a> {
-    Function { function: Name<'a> },
-    Custom { custom: Name<'a> },
-}
-
-#[derive(Serialize)]
-struct Name<'a> {
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct Allowed<'a> {
-    mode: &'static str,
-    tools: Vec<AllowedTool<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum AllowedTool<'a> {
-    Named(Named<'a>),
-    /// A tool of the provider's own goes by its type.
-    Own {
-        #[serde(rename = "type")]
-        kind: &'a str,
-    },
-}
-
-fn tools<'a>(tools: &'a [Tool], losses: &mut Vec<Loss>) -> Vec<WireTool<'a>> {
-    let mut wire = Vec::with_capacity(tools.len());
-    for (at, tool) in tools.iter().enumerate() {
-        match tool {
-            Tool::Function(Function { name, description, parameters, strict, cache: _ }) => {
-                let function = WireFunction {
-                    name,
-                    description: description.as_deref(),
-                    parameters: parameters.as_deref(),
-                    strict: *strict,
-                };
-                wire.push(WireTool::Function { kind: "function", function });
-            }
-            Tool::Custom(CustomTool { name, description, format }) => {
-                let custom = WireCustom {
-                    name,
-                    description: description.as_deref(),
-                    format: format.as_deref(),
-                };
-                wire.push(WireTool::Custom { kind: "custom", custom });
-            }
-            Tool::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
-                wire.push(WireTool::Opaque(&opaque.json));
-            }
-            Tool::Opaque(opaque) => {
-                let reason = format!("a tool that only the {} dialect has", opaque.dialect);
-                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
-            }
-        }
-    }
-    wire
-}
-
-fn tool_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Choice<'a> {
-    match choice {
-        ToolChoice::Auto => Choice::Word("auto"),
-        ToolChoice::None => Choice::Word("none"),
-        ToolChoice::Required => Choice::Word("required"),
-        ToolChoice::Named(name) => Choice::Tool(named(name, tools)),
-        ToolChoice::Allowed { names, required } => {
-            let mode = if *required { "required" } else { "auto" };
-            let tools = names.iter().map(|name| allowed(name, tools)).collect();
-            Choice::Allowed { kind: "allowed_tools", allowed_tools: Allowed { mode, tools } }
-        }
-    }
-}
-
-fn allowed<'a>(name: &'a str, tools: &[Tool]) -> AllowedTool<'a> {
-    let (mut offered, mut opaque) = (false, false);
-    for tool in tools {
-        match tool {
-            Tool::Function(function) => offered |= function.name == name,
-            Tool::Custom(custom) => offered |= custom.name == name,
-            Tool::Opaque(_) => opaque = true,
-        }
-    }
-    if offered || !opaque {
-        AllowedTool::Named(named(name, tools))
-    } else {
-        AllowedTool::Own { kind: name }
-    }
-}
-
-fn named<'a>(name: &'a str, tools: &[Tool]) -> Named<'a> {
-    let custom =
-        tools.iter().any(|tool| matches!(tool, Tool::Custom(custom) if custom.name == name));
-    if custom {
-        Named::Custom { custom: Name { name } }
-    } else {
-        Named::Function { function: Name { name } }
-    }
-}
-
 fn response_format(format: &OutputFormat) -> Option<ResponseFormat<'_>> {
     match format {
         OutputFormat::Text => None,
@@ -311,26 +214,20 @@ fn response_format(format: &OutputFormat) -> Option<ResponseFormat<'_>> {
     }
 }
 
-/// A bound on thoughts is said as an effort, in the steps other gateways use.
-fn effort<'a>(reasoning: &'a Reasoning, losses: &mut Vec<Loss>) -> Option<Cow<'a, str>> {
-    if reasoning.visible == Some(true) {
-        losses.push(Loss::dropped("reasoning.exclude", "the provider does not show its thoughts"));
-    }
-    let from_bound = reasoning.max_tokens.map(|bound| match bound {
-        0 => "none",
-        1..=2048 => "low",
-        2049..=8192 => "medium",
-        _ => "high",
-    });
-    if from_bound.is_some() {
-        let reason = "the provider takes an effort, not a number of tokens";
-        losses.push(Loss::adapted("reasoning.max_tokens", reason));
-    }
-    reasoning.effort.as_deref().or(from_bound).map(Cow::Borrowed)
+/// The provider gives no sound without a voice and a form, which no other dialect says.
+fn sound_form(request: &ChatRequest, losses: &mut Vec<Loss>) -> Option<SoundForm> {
+    request.modalities.iter().find(|one| *one == "audio")?;
+    losses.push(Loss::adapted("audio", "a voice and a form were chosen by the gateway"));
+    // A stream takes no other form.
+    let format = if request.stream.is_some() { "pcm16" } else { "wav" };
+    Some(SoundForm { voice: "alloy", format })
 }
 
 fn cache_losses(request: &ChatRequest, losses: &mut Vec<Loss>) {
     let reason = "the provider finds the prefixes to cache by itself";
+    if request.cache.is_some() {
+        losses.push(Loss::adapted("cache_control", reason));
+    }
     for (at, message) in request.messages.iter().enumerate() {
         if message.parts.iter().any(has_breakpoint) {
             let path = format!("messages[{at}].cache_control");

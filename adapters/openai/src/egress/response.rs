@@ -1,17 +1,23 @@
 //! A provider's whole answer.
 
+use adapters_canonical::annotation::TokenLogprob;
 use adapters_canonical::chat::{
-    ChatResponse, Choice, Finish, FinishReason, Media, MediaSource, Part, Text, Thought, ToolCall,
-    ToolKind,
+    ChatResponse, Choice, Finish, FinishReason, Media, MediaSource, Opaque, Part, Text, Thought,
+    ToolCall, ToolKind,
 };
+use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::usage::Usage as Tokens;
-
-use crate::ingress::located;
-use crate::wire::answer::{self as wire, Answer, Message, seconds};
-use crate::wire::content::{Content, FunctionCall, Part as WirePart, ToolCall as WireCall};
 use adapters_json::read;
 use adapters_json::string::Str;
+use serde_json::value::RawValue;
+
+use crate::citation;
+use crate::ingress::located;
+use crate::thought::{self, Gathered};
+use crate::wire::annotation::{Logprobs, Token};
+use crate::wire::answer::{self as wire, Answer, Message, seconds};
+use crate::wire::content::{Content, FunctionCall, Kept, Part as WirePart, ToolCall as WireCall};
 
 /// Reads a `chat.completion`.
 ///
@@ -42,7 +48,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let mut choices = Vec::with_capacity(wire_choices.len());
     let id = answer.id.map(String::from).unwrap_or_default();
     for (at, choice) in (0_u32..).zip(wire_choices) {
-        choices.push(read_choice(choice, at, &id, &mut losses));
+        choices.push(ChoiceReader { at, id: &id, losses: &mut losses }.read(choice));
+    }
+    if answer.citations.is_some_and(|all| !all.is_empty()) {
+        losses.push(Loss::dropped("citations", SOURCES));
     }
     let value = ChatResponse {
         id,
@@ -55,51 +64,119 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     Ok(Translated { value, losses })
 }
 
-fn read_choice(choice: wire::Choice<'_>, at: u32, id: &str, losses: &mut Vec<Loss>) -> Choice {
-    let index = choice.index.unwrap_or(at);
-    let mut parts = Vec::new();
-    if let Some(message) = choice.message {
-        if message.annotations.as_ref().is_some_and(|all| !all.is_empty()) {
-            let path = format!("choices[{at}].message.annotations");
-            losses.push(Loss::dropped(path, "citations have no place in other dialects"));
-        }
-        read_message(message, (index, id), &mut parts);
-    }
-    let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    Choice { index, parts, finish: finish(choice.finish_reason.as_ref(), calls), logprobs: None }
+/// Why a list of sources beside the answer is left out.
+pub(super) const SOURCES: &str = "addresses that do not say which words they are about";
+
+/// Reads one answer, and knows where it stands.
+struct ChoiceReader<'a> {
+    at: u32,
+    /// The name of the whole answer.
+    id: &'a str,
+    losses: &'a mut Vec<Loss>,
 }
 
-fn read_message(message: Message<'_>, (choice, id): (u32, &str), parts: &mut Vec<Part>) {
-    let words = message.reasoning_content.or(message.reasoning);
-    thoughts(words, message.reasoning_details, parts);
-    match message.content {
-        Some(Content::Text(text)) => push_text(text, parts),
-        Some(Content::Parts(all)) => {
-            for part in all {
-                content_part(part, parts);
+impl ChoiceReader<'_> {
+    fn read(&mut self, choice: wire::Choice<'_>) -> Choice {
+        let index = choice.index.unwrap_or(self.at);
+        let parts = choice.message.map_or_else(Vec::new, |message| self.message(message, index));
+        let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        let (at, losses) = (self.at, &mut *self.losses);
+        Choice {
+            index,
+            parts,
+            finish: finish(choice.finish_reason.as_ref(), calls),
+            logprobs: choice.logprobs.and_then(|raw| logprobs(raw, at, losses)),
+        }
+    }
+
+    fn message(&mut self, message: Message<'_>, choice: u32) -> Vec<Part> {
+        let words = message.reasoning_content.or(message.reasoning);
+        let mut thoughts = Gathered::default();
+        message.reasoning_details.into_iter().flatten().for_each(|detail| thoughts.add(detail));
+        let content_seal = thoughts.content_seal.take();
+        let mut parts = thoughts.parts(words);
+        match message.content {
+            Some(Content::Text(text)) => push_text(text, &mut parts),
+            Some(Content::Parts(all)) => {
+                all.into_iter().for_each(|kept| content_part(kept, &mut parts));
+            }
+            None => {}
+        }
+        if let Some(audio) = &message.audio {
+            push_text(audio.transcript.clone().unwrap_or_default(), &mut parts);
+        }
+        thought::seal_content(&mut parts, content_seal);
+        self.citations(&mut parts, [message.annotations, message.citations]);
+        parts.extend(message.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
+        parts.extend(message.images.into_iter().flatten().filter_map(picture).map(Part::Image));
+        let sound = message.audio.and_then(|audio| audio.data).filter(|data| !data.is_empty());
+        parts.extend(sound.map(|data| Part::Audio(self::sound(data))));
+        let legacy = message.function_call.map(legacy_call);
+        let calls = message.tool_calls.into_iter().flatten().chain(legacy);
+        for (at, call) in calls.enumerate() {
+            parts.extend(tool_call(call, || generated_id(self.id, choice, at)).map(Part::ToolCall));
+        }
+        parts
+    }
+
+    fn citations(
+        &mut self,
+        parts: &mut [Part],
+        [annotations, citations]: [Option<Vec<&RawValue>>; 2],
+    ) {
+        let path = |name: &str| format!("choices[{}].message.{name}", self.at);
+        let mut read = Vec::new();
+        for (name, list) in [("annotations", annotations), ("citations", citations)] {
+            for (at, raw) in list.into_iter().flatten().enumerate() {
+                match citation::read(raw) {
+                    Some(citation) => read.push(citation),
+                    None => {
+                        let path = format!("{}[{at}]", path(name));
+                        self.losses.push(Loss::dropped(path, "not a known kind of citation"));
+                    }
+                }
             }
         }
-        None => {}
-    }
-    parts.extend(message.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
-    for image in message.images.into_iter().flatten().filter_map(|part| part.image_url) {
-        let (source, mime_type) = located(image.url.into());
-        let media = Media { source, mime_type, name: None, detail: None, cache: None };
-        parts.push(Part::Image(media));
-    }
-    if let Some(audio) = message.audio {
-        push_text(audio.transcript.unwrap_or_default(), parts);
-        if let Some(data) = audio.data.filter(|data| !data.is_empty()) {
-            let source = MediaSource::Base64(data);
-            let media = Media { source, mime_type: None, name: None, detail: None, cache: None };
-            parts.push(Part::Audio(media));
+        if !citation::attach(parts, read).is_empty() {
+            let reason = "there is no text that they are about";
+            self.losses.push(Loss::dropped(path("annotations"), reason));
         }
     }
-    let legacy = message.function_call.map(legacy_call);
-    let calls = message.tool_calls.into_iter().flatten().chain(legacy);
-    for (at, call) in calls.enumerate() {
-        parts.extend(tool_call(call, || generated_id(id, choice, at)).map(Part::ToolCall));
+}
+
+/// Log probabilities of the words; those of a refusal have no place in the canonical answer.
+pub(super) fn logprobs(
+    raw: &RawValue,
+    at: u32,
+    losses: &mut Vec<Loss>,
+) -> Option<Vec<TokenLogprob>> {
+    let path = || format!("choices[{at}].logprobs");
+    let Ok(read) = serde_json::from_str::<Logprobs>(raw.get()) else {
+        losses.push(Loss::dropped(path(), "not in the form of chat completions"));
+        return None;
+    };
+    if read.refusal.is_some_and(|tokens| !tokens.is_empty()) {
+        let reason = "only those of the text have a place in other dialects";
+        losses.push(Loss::dropped(format!("{}.refusal", path()), reason));
     }
+    read.content.map(|tokens| tokens.into_iter().map(token).collect())
+}
+
+fn token(wire: Token) -> TokenLogprob {
+    let Token { token: text, logprob, bytes, top_logprobs } = wire;
+    let top = top_logprobs.into_iter().flatten().map(token).collect();
+    TokenLogprob { token: text, logprob, bytes, top }
+}
+
+pub(super) fn picture(part: WirePart<'_>) -> Option<Media> {
+    let (source, mime_type) = located(part.image_url?.url.into());
+    Some(Media { source, mime_type, name: None, detail: None, cache: None })
+}
+
+/// The format is the one that was asked for; the answer does not repeat it.
+pub(super) fn sound(data: String) -> Media {
+    let source = MediaSource::Base64(data);
+    Media { source, mime_type: None, name: None, detail: None, cache: None }
 }
 
 /// An id for a call that has none, unlike those of other answers and choices.
@@ -117,46 +194,38 @@ fn push_text(text: String, parts: &mut Vec<Part>) {
     }
 }
 
-fn content_part(part: WirePart<'_>, parts: &mut Vec<Part>) {
-    match (part.text, part.thinking) {
-        (_, Some(thinking)) => {
-            let signature = part.signature;
-            parts.push(Part::Reasoning(Thought {
-                text: thinking.0,
-                signature,
-                ..Thought::default()
-            }));
+/// What a part of the content is.
+pub(super) enum Piece {
+    Text(String),
+    Thought { text: String, signature: Option<String> },
+    Refusal(String),
+    Image(Media),
+    Opaque(Opaque),
+}
+
+pub(super) fn piece(kept: Kept<'_>) -> Piece {
+    let opaque = || Opaque { dialect: Dialect::OpenAi, json: kept.raw.to_owned() };
+    let Some(part) = kept.part else { return Piece::Opaque(opaque()) };
+    match part {
+        WirePart { thinking: Some(thinking), signature, .. } => {
+            let signature = signature.filter(|seal| !seal.is_empty());
+            Piece::Thought { text: thinking.0, signature }
         }
-        (Some(text), None) => push_text(text, parts),
-        (None, None) => parts.extend(part.refusal.map(Part::Refusal)),
+        WirePart { text: Some(text), .. } => Piece::Text(text),
+        WirePart { refusal: Some(refusal), .. } => Piece::Refusal(refusal),
+        part => picture(part).map_or_else(|| Piece::Opaque(opaque()), Piece::Image),
     }
 }
 
-fn thoughts(
-    words: Option<String>,
-    details: Option<Vec<crate::wire::content::ReasoningDetail<'_>>>,
-    parts: &mut Vec<Part>,
-) {
-    let before = parts.len();
-    for detail in details.into_iter().flatten() {
-        let text = detail.text.or(detail.summary).unwrap_or_default();
-        let (signature, redacted) = (detail.signature, detail.data);
-        let thought = Thought { text, signature, redacted, ..Thought::default() };
-        if thought != Thought::default() {
-            parts.push(Part::Reasoning(thought));
+fn content_part(kept: Kept<'_>, parts: &mut Vec<Part>) {
+    match piece(kept) {
+        Piece::Text(text) => push_text(text, parts),
+        Piece::Thought { text, signature } => {
+            parts.push(Part::Reasoning(Thought { text, signature, ..Thought::default() }));
         }
-    }
-    let words = words.unwrap_or_default();
-    if words.is_empty() {
-        return;
-    }
-    // Where both forms are there, they say the same, and only the details carry the seals.
-    match parts.get_mut(before..).unwrap_or_default() {
-        [] => parts.push(Part::Reasoning(Thought { text: words, ..Thought::default() })),
-        [Part::Reasoning(only)] if only.text.is_empty() && only.redacted.is_none() => {
-            only.text = words;
-        }
-        _ => {}
+        Piece::Refusal(refusal) => parts.push(Part::Refusal(refusal)),
+        Piece::Image(media) => parts.push(Part::Image(media)),
+        Piece::Opaque(opaque) => parts.push(Part::Opaque(opaque)),
     }
 }
 

@@ -2,16 +2,18 @@
 
 use adapters_canonical::delta::{Delta, Start};
 use adapters_canonical::dialect::StreamDecoder;
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_openai_words::refusal::{in_chunk, stream_error};
 use adapters_sse::{Decoder, Frame};
 
-use super::response::finish;
+use super::response::{SOURCES, finish};
 use crate::wire::answer::{Answer, Choice, seconds};
 use adapters_json::read;
-use choice::ChoiceState;
+use choice::{ChoiceState, Out};
 
+mod call;
 mod choice;
+mod sound;
 
 /// Reads `chat.completion.chunk` events.
 ///
@@ -31,6 +33,8 @@ struct State {
     started: bool,
     choices: Vec<ChoiceState>,
     parts: Parts,
+    /// Whether it was said that sources beside the answer are left out.
+    sources_lost: bool,
     done: bool,
     failed: bool,
 }
@@ -99,6 +103,11 @@ impl State {
         for choice in choices {
             self.choice(choice, failure.is_some(), out);
         }
+        if chunk.citations.is_some_and(|all| !all.is_empty())
+            && !std::mem::replace(&mut self.sources_lost, true)
+        {
+            out.push(Delta::Loss(Loss::dropped("citations", SOURCES)));
+        }
         if let Some(usage) = chunk.usage {
             out.push(Delta::Usage(usage.into()));
         }
@@ -141,12 +150,15 @@ impl State {
             return;
         }
         if let Some(delta) = choice.delta.or(choice.message) {
-            state.delta(delta, &self.start.id, &mut self.parts, out);
+            state.delta(delta, &self.start.id, &mut Out { parts: &mut self.parts, deltas: out });
+        }
+        if let Some(raw) = choice.logprobs {
+            state.logprobs(raw, &mut Out { parts: &mut self.parts, deltas: out });
         }
         // A chunk that carries an error ends nothing well.
         let word = choice.finish_reason.filter(|word| !word.is_empty() && !failed);
         if let Some(word) = word {
-            state.close(&mut self.parts, out);
+            state.close(&mut Out { parts: &mut self.parts, deltas: out });
             let finish = finish(Some(&word), state.has_calls());
             state.finished = true;
             out.push(Delta::Finish { choice: index, finish });
@@ -162,7 +174,7 @@ impl State {
             return Err(DecodeError::Truncated);
         }
         for state in self.choices.iter_mut().filter(|state| !state.finished) {
-            state.close(&mut self.parts, out);
+            state.close(&mut Out { parts: &mut self.parts, deltas: out });
             state.finished = true;
             let finish = finish(None, state.has_calls());
             out.push(Delta::Finish { choice: state.index, finish });

@@ -1,11 +1,13 @@
 //! One `chat.completion.chunk` after another, written by hand: the head is the same in each.
 
+use adapters_canonical::annotation::TokenLogprob;
 use adapters_canonical::chat::FinishReason;
 use adapters_canonical::dialect::StreamErrors;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_openai_words::failure::Words;
 
+use super::logprobs::Logprobs;
 use crate::wire::usage::Usage;
 use adapters_json::write;
 
@@ -38,6 +40,15 @@ impl Chunks {
         self.open(out, choice);
         delta(out);
         out.extend_from_slice(br#"},"logprobs":null,"finish_reason":null}"#);
+        out.extend_from_slice(self.tail);
+    }
+
+    /// Writes a chunk that says nothing but how likely the words before it were.
+    pub(crate) fn logprobs(&self, out: &mut Vec<u8>, choice: u32, tokens: &[TokenLogprob]) {
+        self.open(out, choice);
+        out.extend_from_slice(br#"},"logprobs":"#);
+        write::json(out, &Logprobs::new(tokens));
+        out.extend_from_slice(br#","finish_reason":null}"#);
         out.extend_from_slice(self.tail);
     }
 

@@ -3,17 +3,22 @@
 mod part;
 
 use adapters_canonical::chat::{
-    CacheBreakpoint, Message, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
+    CacheBreakpoint, Media, Message, Part, Role, Text, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::loss::{DecodeError, Loss};
 
 use super::request::{expected, missing};
-use crate::wire::content::{CacheControl, Content};
-use crate::wire::content::{FunctionCall, ReasoningDetail, ToolCall as WireCall};
+use crate::call_id;
+use crate::citation;
+use crate::thought::{self, Gathered};
+use crate::wire::content::{
+    CacheControl, Content, FunctionCall, Part as WirePart, ReasoningDetail, ToolCall as WireCall,
+};
 use crate::wire::request as wire;
 use adapters_json::string::Object;
 pub(crate) use part::located;
 use part::{Reader, Unread};
+use serde_json::value::RawValue;
 
 /// Reads all messages. `body` is the whole request, for parts that are kept byte for byte.
 pub(super) fn messages(
@@ -66,8 +71,15 @@ impl Turns<'_> {
 
     fn assistant(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
         let words = wire.reasoning_content.or(wire.reasoning);
-        let mut parts = self.thoughts(index, words, wire.reasoning_details);
+        let thoughts = self.thoughts(index, wire.reasoning_details);
+        let content_seal = thoughts.content_seal.clone();
+        let mut parts = thoughts.parts(words);
         parts.extend(self.content(index, wire.content)?);
+        thought::seal_content(&mut parts, content_seal);
+        self.citations(index, &mut parts, [wire.annotations, wire.citations]);
+        for (at, Object(image)) in wire.images.into_iter().flatten().enumerate() {
+            parts.push(Part::Image(picture(image, index, at)?));
+        }
         parts.extend(wire.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
         cache_last(&mut parts, wire.cache_control);
         for (at, Object(call)) in wire.tool_calls.into_iter().flatten().enumerate() {
@@ -87,6 +99,7 @@ impl Turns<'_> {
     fn tool(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
         let path = || format!("messages[{index}].tool_call_id");
         let call_id = not_empty(wire.tool_call_id, &path)?;
+        let call_id = call_id::apart(&call_id).0.to_owned();
         self.result(index, call_id, wire.content, wire.cache_control)
     }
 
@@ -102,7 +115,7 @@ impl Turns<'_> {
         &mut self,
         index: usize,
         call_id: String,
-        content: Option<Content<'_>>,
+        content: Option<Content<Object<WirePart<'_>>>>,
         cache: Option<CacheControl>,
     ) -> Result<Message, DecodeError> {
         let parts = self.required_content(index, content)?;
@@ -128,7 +141,7 @@ impl Turns<'_> {
     fn required_content(
         &mut self,
         index: usize,
-        content: Option<Content<'_>>,
+        content: Option<Content<Object<WirePart<'_>>>>,
     ) -> Result<Vec<Part>, DecodeError> {
         if content.is_none() {
             return Err(missing(format!("messages[{index}].content")));
@@ -139,7 +152,7 @@ impl Turns<'_> {
     fn content(
         &mut self,
         index: usize,
-        content: Option<Content<'_>>,
+        content: Option<Content<Object<WirePart<'_>>>>,
     ) -> Result<Vec<Part>, DecodeError> {
         match content {
             None => Ok(Vec::new()),
@@ -148,7 +161,7 @@ impl Turns<'_> {
             Some(Content::Parts(parts)) => parts
                 .into_iter()
                 .enumerate()
-                .map(|(at, part)| {
+                .map(|(at, Object(part))| {
                     let (unread, losses) = (&mut self.unread, &mut *self.losses);
                     Reader { unread, losses, message: index, part: at }.read(part)
                 })
@@ -156,51 +169,58 @@ impl Turns<'_> {
         }
     }
 
-    /// The thoughts a client sends back. Where it sends both forms they say the same, and only
-    /// the details carry the seals (field 32).
-    fn thoughts(
+    /// The thoughts a client sends back.
+    fn thoughts(&mut self, index: usize, details: Option<Vec<ReasoningDetail<'_>>>) -> Gathered {
+        let mut gathered = Gathered::default();
+        for (at, detail) in details.into_iter().flatten().enumerate() {
+            if thought::is_known(&detail) {
+                gathered.add(detail);
+            } else {
+                let path = format!("messages[{index}].reasoning_details[{at}]");
+                self.losses.push(Loss::dropped(path, "not a known kind of thought"));
+            }
+        }
+        gathered
+    }
+
+    fn citations(
         &mut self,
         index: usize,
-        words: Option<String>,
-        details: Option<Vec<ReasoningDetail<'_>>>,
-    ) -> Vec<Part> {
-        let mut thoughts = Vec::new();
-        for (at, detail) in details.into_iter().flatten().enumerate() {
-            match &*detail.kind {
-                "reasoning.text" => thoughts.push(Thought {
-                    text: detail.text.unwrap_or_default(),
-                    signature: detail.signature.filter(|seal| !seal.is_empty()),
-                    ..Thought::default()
-                }),
-                "reasoning.encrypted" => {
-                    let redacted = detail.data;
-                    thoughts.push(Thought { redacted, ..Thought::default() });
-                }
-                "reasoning.summary" => {
-                    let text = detail.summary.unwrap_or_default();
-                    thoughts.push(Thought { text, ..Thought::default() });
-                }
-                _ => {
-                    let path = format!("messages[{index}].reasoning_details[{at}]");
-                    self.losses.push(Loss::dropped(path, "not a known kind of thought"));
+        parts: &mut [Part],
+        [annotations, citations]: [Option<Vec<&RawValue>>; 2],
+    ) {
+        let mut read = Vec::new();
+        for (name, list) in [("annotations", annotations), ("citations", citations)] {
+            for (at, raw) in list.into_iter().flatten().enumerate() {
+                match citation::read(raw) {
+                    Some(citation) => read.push(citation),
+                    None => {
+                        let path = format!("messages[{index}].{name}[{at}]");
+                        self.losses.push(Loss::dropped(path, "not a known kind of citation"));
+                    }
                 }
             }
         }
-        let words = words.unwrap_or_default();
-        match thoughts.as_mut_slice() {
-            [] if words.is_empty() => {}
-            [] => thoughts.push(Thought { text: words, ..Thought::default() }),
-            // A client that keeps only the seal beside the words.
-            [only] if only.text.is_empty() && only.redacted.is_none() => only.text = words,
-            _ => {}
+        if !citation::attach(parts, read).is_empty() {
+            let path = format!("messages[{index}].annotations");
+            self.losses.push(Loss::dropped(path, "there is no text that they are about"));
         }
-        thoughts.into_iter().map(Part::Reasoning).collect()
     }
+}
+
+/// A picture of an earlier answer.
+fn picture(image: WirePart<'_>, index: usize, at: usize) -> Result<Media, DecodeError> {
+    let url = image.image_url.map(|image| image.url.0.into_owned());
+    let url = not_empty(url, &|| format!("messages[{index}].images[{at}].image_url.url"))?;
+    let (source, mime_type) = located(url);
+    Ok(Media { source, mime_type, name: None, detail: None, cache: None })
 }
 
 fn tool_call(call: WireCall, path: &dyn Fn() -> String) -> Result<ToolCall, DecodeError> {
     let id = not_empty(call.id, &|| format!("{}.id", path()))?;
-    let signature = call.extra_content.and_then(|extra| extra.signature());
+    let (own, sealed_in) = call_id::apart(&id);
+    let signature = call.extra_content.and_then(|extra| extra.signature()).or(sealed_in);
+    let id = own.to_owned();
     let (name, arguments, kind) = match (call.function, call.custom) {
         (Some(function), _) => (
             not_empty(function.name, &|| format!("{}.function.name", path()))?,

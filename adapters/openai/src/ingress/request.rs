@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use adapters_canonical::chat::{
-    ChatRequest, JsonSchema, OutputFormat, Reasoning, Sampling, StreamOptions,
+    CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Sampling, StreamOptions,
 };
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 
@@ -41,15 +41,15 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeErro
         sampling: sampling(&mut wire),
         stop: wire.stop.take().map_or_else(Vec::new, |stop| stop.0),
         output_format: output_format(wire.response_format.take())?,
-        modalities: Vec::new(),
+        modalities: wire.modalities.take().unwrap_or_default(),
         reasoning: reasoning(&mut wire)?,
         choices: choices(wire.n)?,
         service_tier: wire.service_tier.take(),
         verbosity: one_of(wire.verbosity.take(), "verbosity", &["low", "medium", "high"])?,
         user: user(&mut wire, &mut losses),
         prompt_cache_key: wire.prompt_cache_key.take(),
-        prompt_cache_retention: None,
-        cache: None,
+        prompt_cache_retention: retention(wire.prompt_cache_retention.take())?,
+        cache: wire.cache_control.take().map(|it| CacheBreakpoint { ttl: it.ttl }),
         metadata: wire.metadata.take().unwrap_or_default(),
         store: wire.store,
         stream: stream(&wire),
@@ -70,9 +70,6 @@ fn top_level_losses(wire: &mut Request<'_>) -> Vec<Loss> {
             Loss::dropped(name.into_owned(), reason)
         })
         .collect();
-    if wire.modalities.take().is_some_and(|all| all.iter().any(|one| &**one != "text")) {
-        losses.push(Loss::dropped("modalities", "only text can be asked of other providers"));
-    }
     let options = wire.stream_options.as_ref();
     if options.and_then(|options| options.include_obfuscation) == Some(true) {
         let reason = "translated streams are not padded";
@@ -83,12 +80,9 @@ fn top_level_losses(wire: &mut Request<'_>) -> Vec<Loss> {
 
 fn no_words_for(name: &str) -> &'static str {
     match name {
-        "prediction"
-        | "audio"
-        | "web_search_options"
-        | "moderation"
-        | "prompt_cache_options"
-        | "prompt_cache_retention" => "only providers of the OpenAI dialect have it",
+        "prediction" | "audio" | "web_search_options" | "moderation" | "prompt_cache_options" => {
+            "only providers of the OpenAI dialect have it"
+        }
         _ => "not a known member of a chat completion request",
     }
 }
@@ -164,6 +158,12 @@ fn user(wire: &mut Request<'_>, losses: &mut Vec<Loss>) -> Option<String> {
         losses.push(Loss::adapted("user", "`safety_identifier` names the end user"));
     }
     Some(identifier)
+}
+
+/// Early SDKs wrote a hyphen.
+fn retention(wire: Option<String>) -> Result<Option<String>, DecodeError> {
+    let wire = wire.map(|word| if word == "in-memory" { "in_memory".to_owned() } else { word });
+    one_of(wire, "prompt_cache_retention", &["in_memory", "24h"])
 }
 
 fn stream(wire: &Request<'_>) -> Option<StreamOptions> {

@@ -3,28 +3,35 @@
 use std::borrow::Cow;
 
 use adapters_canonical::chat::{
-    ChatResponse, Choice, FinishReason, Media, MediaSource, Part, Thought, ToolCall, ToolKind,
+    ChatResponse, Choice, FinishReason, Media, MediaSource, Part, Text, Thought, ToolCall, ToolKind,
 };
 use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::loss::{Loss, Translated};
 use serde::Serialize;
 
 use super::chunk::finish_word;
+use super::logprobs::Logprobs;
+use crate::call_id;
+use crate::citation::{List, Written, characters};
+use crate::thought::{Detail, is_bound};
 use crate::wire::usage::Usage;
 use adapters_json::write;
 
 /// Writes a `chat.completion` object.
 ///
-/// Texts of one answer are joined; parts only one dialect knows, documents and films are left
-/// out. An answer without choices means that the prompt was blocked: the client gets one choice
+/// Texts of one answer are joined. Parts only one dialect knows, documents and films are left out,
+/// each with a [`Loss`]. An answer without choices means that the prompt was blocked: the client gets one choice
 /// without content that ends in `content_filter`, since SDKs take `choices[0]` for granted.
 /// Tokens: `prompt_tokens` contains cached ones; a count the provider did not report is absent.
-#[must_use]
-pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Vec<u8> {
-    let mut choices: Vec<_> = response.choices.iter().map(WireChoice::from).collect();
+pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
+    let mut losses = Vec::new();
+    let written = response.choices.iter().enumerate();
+    let mut choices: Vec<_> =
+        written.map(|(at, choice)| WireChoice::new(choice, at, &mut losses)).collect();
     if choices.is_empty() {
         choices.push(WireChoice::blocked());
     }
-    write::body(&Completion {
+    let value = write::body(&Completion {
         id: completion_id(&response.id, &context.request_id),
         object: "chat.completion",
         created: response.created.unwrap_or(context.created),
@@ -32,7 +39,8 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Vec<
         choices,
         usage: response.usage.as_ref().map(Usage::from),
         service_tier: response.service_tier.as_deref(),
-    })
+    });
+    Translated { value, losses }
 }
 
 /// The provider's id, or one made of the request's.
@@ -60,7 +68,7 @@ struct Completion<'a> {
 struct WireChoice<'a> {
     index: u32,
     message: Message<'a>,
-    logprobs: Option<()>,
+    logprobs: Option<Logprobs<'a>>,
     finish_reason: &'static str,
 }
 
@@ -79,26 +87,15 @@ struct Message<'a> {
     images: Vec<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audio: Option<Audio<'a>>,
-}
-
-/// One of `reasoning_details`.
-#[derive(Clone, Copy, Serialize)]
-#[serde(tag = "type")]
-pub(super) enum Detail<'a> {
-    #[serde(rename = "reasoning.text")]
-    Text {
-        index: u32,
-        text: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        signature: Option<&'a str>,
-    },
-    #[serde(rename = "reasoning.encrypted")]
-    Encrypted { index: u32, data: &'a str },
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    annotations: Vec<Written>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    citations: Vec<Written>,
 }
 
 #[derive(Serialize)]
 struct Call<'a> {
-    id: &'a str,
+    id: Cow<'a, str>,
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +129,10 @@ struct Google<'a> {
 }
 
 #[derive(Serialize)]
-struct Image {
+pub(super) struct Image {
+    /// In streams: SDKs that put them together merge list items by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<u32>,
     #[serde(rename = "type")]
     kind: &'static str,
     image_url: Address,
@@ -144,19 +144,20 @@ struct Address {
 }
 
 #[derive(Serialize)]
-struct Audio<'a> {
+pub(super) struct Audio<'a> {
     id: &'static str,
     data: &'a str,
     transcript: &'static str,
     expires_at: u64,
 }
 
-impl<'a> From<&'a Choice> for WireChoice<'a> {
-    fn from(choice: &'a Choice) -> Self {
+impl<'a> WireChoice<'a> {
+    fn new(choice: &'a Choice, at: usize, losses: &mut Vec<Loss>) -> Self {
+        let logprobs = choice.logprobs.as_deref().map(Logprobs::new);
         Self {
             index: choice.index,
-            message: Message::from(choice.parts.as_slice()),
-            logprobs: None,
+            message: Message::new(&choice.parts, at, losses),
+            logprobs,
             finish_reason: finish_word(choice.finish.reason),
         }
     }
@@ -173,13 +174,22 @@ impl WireChoice<'_> {
     }
 }
 
-impl<'a> From<&'a [Part]> for Message<'a> {
-    fn from(parts: &'a [Part]) -> Self {
+impl<'a> Message<'a> {
+    fn new(parts: &'a [Part], choice: usize, losses: &mut Vec<Loss>) -> Self {
         let mut message = Self { role: "assistant", ..Self::default() };
-        let mut thoughts: Vec<&Thought> = Vec::new();
-        for part in parts {
+        let (mut thoughts, mut seal, mut said) = (Vec::new(), None, 0_u64);
+        for (at, part) in parts.iter().enumerate() {
+            let mut lose = |reason: &'static str| {
+                losses.push(Loss::dropped(format!("choices[{choice}].parts[{at}]"), reason));
+            };
             match part {
-                Part::Text(text) => append(&mut message.content, &text.text),
+                Part::Text(text) => {
+                    if text.signature.is_some() && seal.is_some() {
+                        lose("only one seal on the words of an answer has a place");
+                    }
+                    seal = text.signature.as_deref().or(seal);
+                    said = message.text(text, said);
+                }
                 Part::Refusal(text) => append(&mut message.refusal, text),
                 Part::Reasoning(thought) => {
                     if !thought.text.is_empty() {
@@ -188,17 +198,46 @@ impl<'a> From<&'a [Part]> for Message<'a> {
                     thoughts.push(thought);
                 }
                 Part::ToolCall(call) => message.tool_calls.push(Call::from(call)),
-                Part::Image(media) => message.images.extend(image(media)),
-                Part::Audio(media) => message.audio = message.audio.take().or(sound(media)),
-                Part::Video(_) | Part::Document(_) | Part::ToolResult(_) | Part::Opaque(_) => {}
+                Part::Image(media) => match image(media) {
+                    Some(image) => message.images.push(image),
+                    None => lose("the dialect takes pictures as data or at an address"),
+                },
+                Part::Audio(media) => match sound(media) {
+                    Some(sound) if message.audio.is_none() => message.audio = Some(sound),
+                    Some(_) => lose("the dialect takes one sound"),
+                    None => lose("the dialect takes sound as data only"),
+                },
+                Part::Opaque(opaque) => {
+                    let reason = format!("content that only the {} dialect has", opaque.dialect);
+                    let path = format!("choices[{choice}].parts[{at}]");
+                    losses.push(Loss::dropped(path, reason));
+                }
+                Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
+                    lose("the dialect has no place for it in an answer");
+                }
             }
         }
-        message.reasoning_details = details(&thoughts);
+        message.reasoning_details = details(&thoughts, seal);
         let said_nothing = message.tool_calls.is_empty() && message.refusal.is_none();
         if message.content.is_none() && said_nothing {
             message.content = Some(Cow::Borrowed(""));
         }
         message
+    }
+
+    /// Takes a text and its citations; `said` characters stand before it. Answers how many stand
+    /// before the next one.
+    fn text(&mut self, text: &'a Text, said: u64) -> u64 {
+        append(&mut self.content, &text.text);
+        let length = characters(&text.text);
+        for citation in &text.citations {
+            let (list, written) = Written::new(citation, (said, length), |_| None);
+            match list {
+                List::Annotations => self.annotations.push(written),
+                List::Citations => self.citations.push(written),
+            }
+        }
+        said.saturating_add(length)
     }
 }
 
@@ -209,18 +248,16 @@ fn append<'a>(slot: &mut Option<Cow<'a, str>>, text: &'a str) {
     }
 }
 
-/// All thoughts in order if any of them must be sent back unchanged, and none otherwise.
-fn details<'a>(thoughts: &[&'a Thought]) -> Vec<Detail<'a>> {
-    if !thoughts.iter().any(|it| it.signature.is_some() || it.redacted.is_some()) {
-        return Vec::new();
-    }
-    let detail = |(index, thought): (u32, &&'a Thought)| match &thought.redacted {
-        Some(data) => Detail::Encrypted { index, data },
-        None => {
-            Detail::Text { index, text: &thought.text, signature: thought.signature.as_deref() }
-        }
-    };
-    (0..).zip(thoughts).map(detail).collect()
+/// All thoughts in order if any of them must be sent back unchanged, and none otherwise; then the
+/// seal on the words of the answer.
+fn details<'a>(thoughts: &[&'a Thought], seal: Option<&'a str>) -> Vec<Detail<'a>> {
+    let bound = thoughts.iter().any(|thought| is_bound(thought));
+    let thoughts = thoughts.iter().filter(|_| bound);
+    let mut details: Vec<_> =
+        (0..).zip(thoughts).map(|(index, thought)| Detail::of(thought, index)).collect();
+    let next = u32::try_from(details.len()).unwrap_or(u32::MAX);
+    details.extend(seal.map(|seal| Detail::content_seal(seal, next)));
+    details
 }
 
 impl<'a> From<&'a ToolCall> for Call<'a> {
@@ -238,11 +275,12 @@ impl<'a> From<&'a ToolCall> for Call<'a> {
             .signature
             .as_deref()
             .map(|thought_signature| Extra { google: Google { thought_signature } });
-        Self { id: &call.id, kind, function, custom, extra_content }
+        let id = call_id::seal_in(&call.id, call.signature.as_deref());
+        Self { id, kind, function, custom, extra_content }
     }
 }
 
-fn image(media: &Media) -> Option<Image> {
+pub(super) fn image(media: &Media) -> Option<Image> {
     let url = match &media.source {
         MediaSource::Url(url) => url.clone(),
         MediaSource::Base64(data) => {
@@ -250,10 +288,10 @@ fn image(media: &Media) -> Option<Image> {
         }
         MediaSource::File(_) | MediaSource::Text(_) => return None,
     };
-    Some(Image { kind: "image_url", image_url: Address { url } })
+    Some(Image { index: None, kind: "image_url", image_url: Address { url } })
 }
 
-fn sound(media: &Media) -> Option<Audio<'_>> {
+pub(super) fn sound(media: &Media) -> Option<Audio<'_>> {
     match &media.source {
         MediaSource::Base64(data) => {
             Some(Audio { id: "audio_0", data, transcript: "", expires_at: 0 })

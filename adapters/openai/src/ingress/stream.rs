@@ -1,20 +1,29 @@
 //! A streamed answer in the client's words.
 
-use adapters_canonical::chat::{Finish, FinishReason, ToolKind};
+use adapters_canonical::annotation::{Citation, TokenLogprob};
+use adapters_canonical::chat::{Finish, FinishReason, Thought, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
 use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
 
 use super::chunk::{Chunks, done};
-use super::response::{Detail, completion_id};
+use super::response::{completion_id, image, sound};
+use crate::citation::{List, Written, characters};
+use crate::thought::{Detail, is_bound};
 use adapters_json::write;
+use call::Unsaid;
+use serde::Serialize;
+
+mod call;
 
 /// Writes `chat.completion.chunk` events.
 ///
-/// A tool call's id, name and type stand in its first fragment only. A thought is streamed as
-/// `reasoning_content`; once it is complete and sealed, `reasoning_details` repeats it whole with
-/// its seal, in the form it is to be sent back in. Parts only one dialect knows are left out. The
+/// A tool call's id, name and type stand in its first fragment only, which is written when the next
+/// delta comes: a seal on the call belongs into its id. A thought is streamed as
+/// `reasoning_content`; if it is known whose it is, `reasoning_details` says so at its beginning, and
+/// once it is complete and sealed repeats it whole with its seal, both under one index. Parts only
+/// one dialect knows are left out. The
 /// usage comes in a last chunk with `"choices":[]`, if the client asked for it, and then every
 /// other chunk has `"usage":null`.
 ///
@@ -27,17 +36,27 @@ pub struct ChatStreamEncoder {
     choices: Vec<Choice>,
     /// The parts that have not ended, oldest first.
     open: Vec<Open>,
+    unsaid: Option<Unsaid>,
     usage: Option<Usage>,
     ended: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Choice {
     index: u32,
     /// Whether its role has been said.
     begun: bool,
     calls: u32,
     thoughts: u32,
+    images: u32,
+    annotations: u32,
+    citations: u32,
+    /// How many characters of text were said.
+    said: u64,
+    /// Thoughts that are over and were not repeated: if a sealed one follows, they must be, so that
+    /// all of them come back in order.
+    unsealed: Vec<Thinking>,
+    sealed: bool,
     finished: bool,
 }
 
@@ -50,7 +69,11 @@ struct Open {
 
 #[derive(Debug)]
 enum Kind {
-    Text,
+    Text {
+        /// How many characters of the answer stand before it.
+        before: u64,
+        length: u64,
+    },
     Refusal,
     Thought(Box<Thinking>),
     Call {
@@ -65,8 +88,9 @@ enum Kind {
 #[derive(Debug)]
 struct Thinking {
     index: u32,
-    text: String,
-    signature: Option<String>,
+    thought: Thought,
+    /// Whether something was said of it before its words.
+    opened: bool,
 }
 
 impl ChatStreamEncoder {
@@ -78,6 +102,7 @@ impl ChatStreamEncoder {
             chunks: None,
             choices: Vec::new(),
             open: Vec::new(),
+            unsaid: None,
             usage: None,
             ended: false,
         }
@@ -92,8 +117,7 @@ impl ChatStreamEncoder {
         let at = match self.choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
             None => {
-                let new = Choice { index, begun: false, calls: 0, thoughts: 0, finished: false };
-                self.choices.push(new);
+                self.choices.push(Choice { index, ..Choice::default() });
                 self.choices.len() - 1
             }
         };
@@ -121,24 +145,61 @@ impl ChatStreamEncoder {
 
     fn part_start(&mut self, out: &mut Vec<u8>, part: u32, choice: u32, kind: &PartKind) {
         let kind = match kind {
-            PartKind::Text => Kind::Text,
+            PartKind::Text => Kind::Text { before: self.choice(choice).said, length: 0 },
             PartKind::Refusal => Kind::Refusal,
-            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Kind::Hidden,
-            PartKind::Reasoning { redacted, .. } => {
-                let index = next(&mut self.choice(choice).thoughts);
-                if let Some(data) = redacted {
-                    self.detail(out, choice, &Detail::Encrypted { index, data });
+            PartKind::Opaque(_) => Kind::Hidden,
+            PartKind::Image(media) => {
+                if let Some(mut image) = image(media) {
+                    image.index = Some(next(&mut self.choice(choice).images));
+                    self.json(out, choice, "images", &[image]);
                 }
-                let (text, signature) = (String::new(), None);
-                Kind::Thought(Box::new(Thinking { index, text, signature }))
+                Kind::Hidden
+            }
+            PartKind::Audio(media) => {
+                if let Some(sound) = sound(media) {
+                    self.json(out, choice, "audio", &sound);
+                }
+                Kind::Hidden
+            }
+            PartKind::Reasoning { redacted, origin, id } => {
+                let index = next(&mut self.choice(choice).thoughts);
+                let (redacted, id, origin) = (redacted.clone(), id.clone(), *origin);
+                let thought = Thought { redacted, origin, id, ..Thought::default() };
+                // Two thoughts in a row must be told apart.
+                let opened = thought.redacted.is_none() && (index > 0 || Detail::names(&thought));
+                if opened {
+                    self.json(
+                        out,
+                        choice,
+                        "reasoning_details",
+                        &[Detail::opening(&thought, index)],
+                    );
+                }
+                Kind::Thought(Box::new(Thinking { index, thought, opened }))
             }
             PartKind::ToolCall { id, name, kind } => {
                 let index = next(&mut self.choice(choice).calls);
-                self.write(out, choice, |out| call_start(out, index, id, name, *kind));
-                Kind::Call { index, kind: *kind, begun: false }
+                let (id, name, kind) = (id.clone(), name.clone(), *kind);
+                self.unsaid = Some(Unsaid { part, choice, index, id, name, kind });
+                Kind::Call { index, kind, begun: false }
             }
         };
         self.open.push(Open { part, choice, kind });
+    }
+
+    /// Writes the first piece of a call that has waited for its seal.
+    fn say_call(&mut self, out: &mut Vec<u8>, seal: Option<&str>) {
+        if let Some(unsaid) = self.unsaid.take() {
+            self.write(out, unsaid.choice, |out| unsaid.write(out, seal));
+        }
+    }
+
+    fn json(&mut self, out: &mut Vec<u8>, choice: u32, name: &str, value: &impl Serialize) {
+        self.write(out, choice, |out| {
+            write::json(out, name);
+            out.push(b':');
+            write::json(out, value);
+        });
     }
 
     fn text(&mut self, out: &mut Vec<u8>, part: u32, text: &str) {
@@ -146,16 +207,23 @@ impl ChatStreamEncoder {
             return;
         }
         let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
+        let mut more = 0;
         let name = match &mut open.kind {
-            Kind::Text => "content",
+            Kind::Text { length, .. } => {
+                more = characters(text);
+                *length = length.saturating_add(more);
+                "content"
+            }
             Kind::Refusal => "refusal",
             Kind::Thought(thinking) => {
-                thinking.text.push_str(text);
+                thinking.thought.text.push_str(text);
                 "reasoning_content"
             }
             Kind::Call { .. } | Kind::Hidden => return,
         };
         let choice = open.choice;
+        let said = &mut self.choice(choice).said;
+        *said = said.saturating_add(more);
         self.member(out, choice, name, text);
     }
 
@@ -168,57 +236,90 @@ impl ChatStreamEncoder {
         if let Kind::Call { index, kind, begun } = &mut open.kind {
             *begun = true;
             let (index, kind) = (*index, *kind);
-            self.write(out, choice, |out| call_arguments(out, index, kind, fragment));
+            self.write(out, choice, |out| call::arguments(out, index, kind, fragment));
         }
     }
 
     fn signature(&mut self, out: &mut Vec<u8>, part: u32, signature: &str) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
-        match &mut open.kind {
-            Kind::Thought(thinking) => thinking.signature = Some(signature.to_owned()),
-            &mut Kind::Call { index, kind, .. } => {
-                let choice = open.choice;
-                self.write(out, choice, |out| {
-                    call(out, index);
-                    // The Python SDK's helper takes no piece of a function's call without it.
-                    if kind == ToolKind::Function {
-                        out.extend_from_slice(br#","function":{"arguments":""}"#);
-                    }
-                    out.extend_from_slice(br#","extra_content":{"google":{"thought_signature":"#);
-                    write::json(out, signature);
-                    out.extend_from_slice(b"}}}]");
-                });
-            }
-            // The dialect has no place for a seal on plain text.
-            Kind::Text | Kind::Refusal | Kind::Hidden => {}
+        if self.unsaid.as_ref().is_some_and(|unsaid| unsaid.part == part) {
+            self.say_call(out, Some(signature));
+            return;
         }
+        self.say_call(out, None);
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
+        let choice = open.choice;
+        match &mut open.kind {
+            Kind::Thought(thinking) => thinking.thought.signature = Some(signature.to_owned()),
+            &mut Kind::Call { index, kind, .. } => {
+                self.write(out, choice, |out| call::seal(out, index, kind, signature));
+            }
+            Kind::Text { .. } => {
+                let index = next(&mut self.choice(choice).thoughts);
+                let detail = Detail::content_seal(signature, index);
+                self.json(out, choice, "reasoning_details", &[detail]);
+            }
+            Kind::Refusal | Kind::Hidden => {}
+        }
+    }
+
+    fn citation(&mut self, out: &mut Vec<u8>, part: u32, citation: &Citation) {
+        let Some(open) = self.open.iter().rev().find(|open| open.part == part) else { return };
+        let Kind::Text { before, length } = open.kind else { return };
+        let choice = open.choice;
+        let state = self.choice(choice);
+        let (list, written) = Written::new(citation, (before, length), |list| {
+            Some(next(match list {
+                List::Annotations => &mut state.annotations,
+                List::Citations => &mut state.citations,
+            }))
+        });
+        let name = match list {
+            List::Annotations => "annotations",
+            List::Citations => "citations",
+        };
+        self.json(out, choice, name, &[written]);
+    }
+
+    /// In a chunk of its own, after the words; the role must have been said before.
+    fn logprobs(&mut self, out: &mut Vec<u8>, choice: u32, tokens: &[TokenLogprob]) {
+        if tokens.is_empty() {
+            return;
+        }
+        if !self.choice(choice).begun {
+            self.member(out, choice, "content", "");
+        }
+        self.chunks().logprobs(out, choice, tokens);
     }
 
     fn part_end(&mut self, out: &mut Vec<u8>, part: u32) {
         let Some(at) = self.open.iter().rposition(|open| open.part == part) else { return };
         let Open { choice, kind, .. } = self.open.remove(at);
         match kind {
-            Kind::Thought(thinking) => {
-                let Thinking { index, text, signature } = *thinking;
-                if let Some(signature) = &signature {
-                    let signature = Some(signature.as_str());
-                    self.detail(out, choice, &Detail::Text { index, text: &text, signature });
-                }
-            }
+            Kind::Thought(thinking) => self.thought_end(out, choice, *thinking),
             // Clients parse the arguments, and the empty string is not JSON.
             Kind::Call { index, kind: kind @ ToolKind::Function, begun: false } => {
-                self.write(out, choice, |out| call_arguments(out, index, kind, "{}"));
+                self.write(out, choice, |out| call::arguments(out, index, kind, "{}"));
             }
-            Kind::Text | Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
+            Kind::Text { .. } | Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
         }
     }
 
-    fn detail(&mut self, out: &mut Vec<u8>, choice: u32, detail: &Detail<'_>) {
-        self.write(out, choice, |out| {
-            out.extend_from_slice(br#""reasoning_details":["#);
-            write::json(out, detail);
-            out.push(b']');
-        });
+    fn thought_end(&mut self, out: &mut Vec<u8>, choice: u32, thinking: Thinking) {
+        let state = self.choice(choice);
+        if is_bound(&thinking.thought) {
+            state.sealed = true;
+        }
+        state.unsealed.push(thinking);
+        if state.sealed {
+            for Thinking { index, thought, opened } in std::mem::take(&mut state.unsealed) {
+                self.json(
+                    out,
+                    choice,
+                    "reasoning_details",
+                    &[Detail::closing(&thought, index, opened)],
+                );
+            }
+        }
     }
 
     fn finish_choice(&mut self, out: &mut Vec<u8>, choice: u32, reason: FinishReason) {
@@ -255,25 +356,26 @@ impl StreamEncoder for ChatStreamEncoder {
         if self.ended {
             return;
         }
+        if !matches!(delta, Delta::Signature { .. }) {
+            self.say_call(out, None);
+        }
         match delta {
             Delta::Start(start) => {
                 let context = &self.context;
                 self.chunks.get_or_insert_with(|| head(start, context));
             }
+            Delta::Signature { part, signature } => self.signature(out, *part, signature),
             Delta::PartStart { part, choice, kind } => self.part_start(out, *part, *choice, kind),
             Delta::Text { part, text } => self.text(out, *part, text),
             Delta::Arguments { part, fragment } => self.arguments(out, *part, fragment),
-            Delta::Signature { part, signature } => self.signature(out, *part, signature),
             Delta::PartEnd { part } => self.part_end(out, *part),
             Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
             Delta::Finish { choice, finish: Finish { reason, .. } } => {
                 self.finish_choice(out, *choice, *reason);
             }
-            Delta::Citation { .. }
-            | Delta::Logprobs { .. }
-            | Delta::Failure(_)
-            | Delta::Malformed(_)
-            | Delta::Loss(_) => {}
+            Delta::Citation { part, citation } => self.citation(out, *part, citation),
+            Delta::Logprobs { choice, tokens } => self.logprobs(out, *choice, tokens),
+            Delta::Failure(_) | Delta::Malformed(_) | Delta::Loss(_) => {}
         }
     }
 
@@ -281,6 +383,7 @@ impl StreamEncoder for ChatStreamEncoder {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.say_call(out, None);
         for choice in self.unfinished() {
             self.finish_choice(out, choice, FinishReason::Stop);
         }
@@ -291,6 +394,7 @@ impl StreamEncoder for ChatStreamEncoder {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.say_call(out, None);
         for choice in self.unfinished() {
             let (errors, request_id) =
                 (self.context.stream_errors, self.context.request_id.clone());
@@ -311,34 +415,4 @@ fn next(counter: &mut u32) -> u32 {
     let index = *counter;
     *counter = counter.saturating_add(1);
     index
-}
-
-fn call(out: &mut Vec<u8>, index: u32) {
-    out.extend_from_slice(br#""tool_calls":[{"index":"#);
-    write::json(out, &index);
-}
-
-fn call_start(out: &mut Vec<u8>, index: u32, id: &str, name: &str, kind: ToolKind) {
-    call(out, index);
-    out.extend_from_slice(br#","id":"#);
-    write::json(out, id);
-    let (before, after): (&[u8], &[u8]) = match kind {
-        ToolKind::Function => {
-            (br#","type":"function","function":{"name":"#, br#","arguments":""}}]"#)
-        }
-        ToolKind::Custom => (br#","type":"custom","custom":{"name":"#, br#","input":""}}]"#),
-    };
-    out.extend_from_slice(before);
-    write::json(out, name);
-    out.extend_from_slice(after);
-}
-
-fn call_arguments(out: &mut Vec<u8>, index: u32, kind: ToolKind, fragment: &str) {
-    call(out, index);
-    out.extend_from_slice(match kind {
-        ToolKind::Function => br#","function":{"arguments":"#.as_slice(),
-        ToolKind::Custom => br#","custom":{"input":"#.as_slice(),
-    });
-    write::json(out, fragment);
-    out.extend_from_slice(b"}}]");
 }

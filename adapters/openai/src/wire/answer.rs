@@ -3,8 +3,9 @@
 use adapters_openai_words::wire::Said;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
-use super::content::{Content, FunctionCall, ReasoningDetail, ToolCall};
+use super::content::{Content, FunctionCall, Kept, Part, ReasoningDetail, ToolCall};
 use super::usage::Usage;
 use adapters_json::string::Str;
 
@@ -21,6 +22,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) choices: Option<Vec<Choice<'a>>>,
     pub(crate) usage: Option<Usage>,
     pub(crate) service_tier: Option<String>,
+    /// Addresses of sources, of the whole answer: an extension of xAI and Perplexity.
+    pub(crate) citations: Option<Vec<IgnoredAny>>,
     #[serde(default)]
     pub(crate) error: Said,
 }
@@ -36,13 +39,15 @@ pub(crate) struct Choice<'a> {
     pub(crate) delta: Option<Message<'a>>,
     #[serde(borrow)]
     pub(crate) finish_reason: Option<Str<'a>>,
+    #[serde(borrow)]
+    pub(crate) logprobs: Option<&'a RawValue>,
 }
 
 /// A message, or the next piece of one.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message<'a> {
     #[serde(borrow)]
-    pub(crate) content: Option<Content<'a>>,
+    pub(crate) content: Option<Content<Kept<'a>>>,
     pub(crate) refusal: Option<String>,
     pub(crate) reasoning_content: Option<String>,
     pub(crate) reasoning: Option<String>,
@@ -52,9 +57,13 @@ pub(crate) struct Message<'a> {
     pub(crate) function_call: Option<FunctionCall>,
     /// OpenRouter's form for pictures the model drew.
     #[serde(borrow)]
-    pub(crate) images: Option<Vec<super::content::Part<'a>>>,
+    pub(crate) images: Option<Vec<Part<'a>>>,
     pub(crate) audio: Option<Audio>,
-    pub(crate) annotations: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    pub(crate) annotations: Option<Vec<&'a RawValue>>,
+    /// An extension of ours; see [`crate::citation`].
+    #[serde(borrow)]
+    pub(crate) citations: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]

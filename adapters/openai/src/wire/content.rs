@@ -1,46 +1,47 @@
 //! What a message or a delta contains.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use adapters_json::string::{Object, Str};
 
 /// A plain string, or an array of parts.
 #[derive(Debug)]
-pub(crate) enum Content<'a> {
+pub(crate) enum Content<P> {
     Text(String),
-    Parts(Vec<Part<'a>>),
+    Parts(Vec<P>),
 }
 
-impl<'a, 'de: 'a> Deserialize<'de> for Content<'a> {
+impl<'de, P: Deserialize<'de>> Deserialize<'de> for Content<P> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Either;
+        struct Either<P>(PhantomData<P>);
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = Content<'de>;
+        impl<'de, P: Deserialize<'de>> Visitor<'de> for Either<P> {
+            type Value = Content<P>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a string or an array of content parts")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Content<'de>, E> {
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Content<P>, E> {
                 Ok(Content::Text(text.to_owned()))
             }
 
-            fn visit_string<E: de::Error>(self, text: String) -> Result<Content<'de>, E> {
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Content<P>, E> {
                 Ok(Content::Text(text))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Content<'de>, A::Error> {
-                let parts: Vec<Object<_>> = Vec::deserialize(SeqAccessDeserializer::new(seq))?;
-                Ok(Content::Parts(parts.into_iter().map(|Object(part)| part).collect()))
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Content<P>, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(Content::Parts)
             }
         }
 
-        from.deserialize_any(Either)
+        from.deserialize_any(Either(PhantomData))
     }
 }
 
@@ -67,6 +68,21 @@ pub(crate) struct Part<'a> {
     /// An extension: Anthropic's way to end a cached prefix.
     pub(crate) cache_control: Option<CacheControl>,
     pub(crate) prompt_cache_breakpoint: Option<CacheControl>,
+}
+
+/// A part of an answer, and its bytes: one of a kind we do not know stays as it was.
+#[derive(Debug)]
+pub(crate) struct Kept<'a> {
+    pub(crate) part: Option<Part<'a>>,
+    pub(crate) raw: &'a RawValue,
+}
+
+impl<'a, 'de: 'a> Deserialize<'de> for Kept<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(from)?;
+        let part = serde_json::from_str::<Object<Part<'de>>>(raw.get()).ok();
+        Ok(Self { part: part.map(|Object(part)| part), raw })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,9 +118,9 @@ pub(crate) struct Thinking(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Thinking {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = match Content::deserialize(from)? {
+        let text = match Content::<Object<Part<'de>>>::deserialize(from)? {
             Content::Text(text) => text,
-            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.0.text).collect(),
         };
         Ok(Self(text))
     }
@@ -119,6 +135,12 @@ pub(crate) struct ReasoningDetail<'a> {
     pub(crate) summary: Option<String>,
     pub(crate) signature: Option<String>,
     pub(crate) data: Option<String>,
+    pub(crate) id: Option<String>,
+    /// Details of one index are pieces of one thought.
+    pub(crate) index: Option<u32>,
+    /// Whose seal or cipher it is; see [`crate::thought`].
+    #[serde(borrow)]
+    pub(crate) format: Option<Str<'a>>,
 }
 
 /// A tool call: whole in a message, a fragment in a delta.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::content::{CacheControl, Content, FunctionCall, ReasoningDetail, ToolCall};
+use super::content::{CacheControl, Content, FunctionCall, Part, ReasoningDetail, ToolCall};
 use adapters_json::string::{Object, OneOrMany, Str};
 
 /// Writes the struct and its visitor, so that what is unknown is noted on the way: a flattened
@@ -79,7 +79,9 @@ request! { 'a,
     stream: bool,
     stream_options: StreamOptions,
     prompt_cache_key: String,
-    modalities: Vec<Str<'a>>,
+    prompt_cache_retention: String,
+    cache_control: CacheControl,
+    modalities: Vec<String>,
 }
 
 impl<'a, 'de: 'a> Deserialize<'de> for Request<'a> {
@@ -110,7 +112,7 @@ pub(crate) struct Message<'a> {
     #[serde(borrow)]
     pub(crate) role: Str<'a>,
     #[serde(borrow)]
-    pub(crate) content: Option<Content<'a>>,
+    pub(crate) content: Option<Content<Object<Part<'a>>>>,
     pub(crate) name: Option<String>,
     pub(crate) refusal: Option<String>,
     pub(crate) tool_calls: Option<Vec<Object<ToolCall>>>,
@@ -122,6 +124,15 @@ pub(crate) struct Message<'a> {
     pub(crate) reasoning_details: Option<Vec<ReasoningDetail<'a>>>,
     pub(crate) audio: Option<IgnoredAny>,
     pub(crate) cache_control: Option<CacheControl>,
+    /// Citations of an earlier answer.
+    #[serde(borrow)]
+    pub(crate) annotations: Option<Vec<&'a RawValue>>,
+    /// An extension of ours; see [`crate::citation`].
+    #[serde(borrow)]
+    pub(crate) citations: Option<Vec<&'a RawValue>>,
+    /// An extension: pictures of an earlier answer.
+    #[serde(borrow)]
+    pub(crate) images: Option<Vec<Object<Part<'a>>>>,
 }
 
 #[derive(Debug, Deserialize)]

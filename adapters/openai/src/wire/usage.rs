@@ -13,6 +13,9 @@ pub(crate) struct Usage {
     prompt_tokens_details: Option<PromptDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completion_tokens_details: Option<CompletionDetails>,
+    /// An extension of OpenRouter's, in Anthropic's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_tool_use: Option<ServerToolUse>,
     /// DeepSeek's word for `cached_tokens`.
     #[serde(skip_serializing)]
     prompt_cache_hit_tokens: Option<u64>,
@@ -30,8 +33,23 @@ struct PromptDetails {
     /// An extension, as above.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_write_1h_tokens: Option<u64>,
+    /// An extension, in the words of OpenAI's Realtime API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_tokens_details: Option<CachedDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audio_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_tokens: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+struct CachedDetails {
+    audio_tokens: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+struct ServerToolUse {
+    web_search_requests: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -40,6 +58,8 @@ struct CompletionDetails {
     reasoning_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audio_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted_prediction_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,10 +92,10 @@ impl From<Usage> for Tokens {
             output_audio: completion.audio_tokens,
             accepted_prediction: completion.accepted_prediction_tokens,
             rejected_prediction: completion.rejected_prediction_tokens,
-            input_image: None,
-            cache_read_audio: None,
-            output_image: None,
-            web_searches: None,
+            input_image: prompt.image_tokens,
+            cache_read_audio: prompt.cached_tokens_details.and_then(|it| it.audio_tokens),
+            output_image: completion.image_tokens,
+            web_searches: wire.server_tool_use.and_then(|it| it.web_search_requests),
         }
     }
 }
@@ -87,11 +107,16 @@ impl From<&Tokens> for Usage {
             cache_write_tokens: tokens.cache_write,
             cache_write_5m_tokens: tokens.cache_write_5m,
             cache_write_1h_tokens: tokens.cache_write_1h,
+            cached_tokens_details: tokens
+                .cache_read_audio
+                .map(|tokens| CachedDetails { audio_tokens: Some(tokens) }),
             audio_tokens: tokens.input_audio,
+            image_tokens: tokens.input_image,
         };
         let completion = CompletionDetails {
             reasoning_tokens: tokens.reasoning,
             audio_tokens: tokens.output_audio,
+            image_tokens: tokens.output_image,
             accepted_prediction_tokens: tokens.accepted_prediction,
             rejected_prediction_tokens: tokens.rejected_prediction,
         };
@@ -103,6 +128,9 @@ impl From<&Tokens> for Usage {
             prompt_tokens_details: Some(prompt).filter(|it| *it != PromptDetails::default()),
             completion_tokens_details: Some(completion)
                 .filter(|it| *it != CompletionDetails::default()),
+            server_tool_use: tokens
+                .web_searches
+                .map(|searches| ServerToolUse { web_search_requests: Some(searches) }),
             prompt_cache_hit_tokens: None,
         }
     }
@@ -138,9 +166,16 @@ mod tests {
             cache_write: Some(9),
             cache_write_5m: Some(4),
             cache_write_1h: Some(5),
+            input_audio: Some(1),
+            input_image: Some(0),
+            cache_read_audio: Some(0),
             output: Some(12),
             reasoning: Some(3),
-            ..Tokens::default()
+            output_audio: Some(2),
+            output_image: Some(4),
+            accepted_prediction: Some(0),
+            rejected_prediction: Some(1),
+            web_searches: Some(2),
         };
         let json = serde_json::to_string(&Usage::from(&tokens)).unwrap();
         assert_eq!(read(&json), tokens);

@@ -113,6 +113,7 @@ impl Assembly {
             Delta::Signature { part, signature } => match self.open(*part) {
                 Part::ToolCall(it) => it.signature = Some(signature.clone()),
                 Part::Reasoning(it) => it.signature = Some(signature.clone()),
+                Part::Text(it) => it.signature = Some(signature.clone()),
                 other => panic!("a seal on {other:?}"),
             },
             Delta::PartEnd { part } => {

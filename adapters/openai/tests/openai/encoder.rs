@@ -1,5 +1,6 @@
 //! The chunks a client gets.
 
+use adapters_canonical::annotation::{Citation, CitedSource};
 use adapters_canonical::chat::{Finish, FinishReason, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
 use adapters_canonical::dialect::{AnswerContext, StreamEncoder, StreamErrors};
@@ -144,17 +145,78 @@ fn a_sealed_thought_is_repeated_whole_with_its_seal() {
     ];
     let detail = |detail: Value| json!({"reasoning_details": [detail]});
     assert_eq!(
-        deltas_of(&chunks(&encode(&thoughts, context())))[..5],
+        deltas_of(&chunks(&encode(&thoughts, context())))[..6],
         [
             json!({"role": "assistant", "reasoning_content": "Let "}),
             json!({"reasoning_content": "me"}),
             detail(json!({"type": "reasoning.text", "index": 0, "text": "Let me",
-                "signature": "seal"})),
-            detail(json!({"type": "reasoning.encrypted", "index": 1, "data": "cipher"})),
+                "signature": "seal", "format": "unknown"})),
+            detail(json!({"type": "reasoning.encrypted", "index": 1, "data": "cipher",
+                "format": "unknown"})),
+            detail(json!({"type": "reasoning.text", "index": 2, "text": "",
+                "format": "unknown"})),
             detail(json!({"type": "reasoning.text", "index": 2, "text": "",
                 "signature": "hidden"})),
         ]
     );
+}
+
+/// field 30
+#[test]
+fn a_seal_on_a_call_stands_in_its_id_and_beside_it() {
+    let seal = |part: u32| Delta::Signature { part, signature: "YS9i".to_owned() };
+    let calls = [
+        start(),
+        call(0, "a"),
+        seal(0),
+        arguments(0, "{}"),
+        end(0),
+        call(1, "b"),
+        arguments(1, "{}"),
+        seal(1),
+        end(1),
+        finish(FinishReason::ToolCalls),
+    ];
+    let deltas = deltas_of(&chunks(&encode(&calls, context())));
+    let extra = json!({"google": {"thought_signature": "YS9i"}});
+    let first = &deltas[0]["tool_calls"][0];
+    assert_eq!(first["id"], "a__thought__YS9i");
+    assert_eq!(first["id"].as_str().unwrap().matches("__thought__").count(), 1);
+    assert_eq!(first["extra_content"], extra);
+    // A seal that comes after the arguments is too late for the id.
+    assert_eq!(deltas[2]["tool_calls"][0]["id"], "b");
+    assert_eq!(deltas[4]["tool_calls"][0]["extra_content"], extra);
+}
+
+#[test]
+fn a_citation_counts_the_characters_of_the_whole_answer() {
+    let cited = |part: u32, range, source| {
+        let citation = Citation { range, source, ..Citation::default() };
+        Delta::Citation { part, citation }
+    };
+    let url = || CitedSource::Url("https://a.example/".to_owned());
+    let deltas = [
+        start(),
+        part(0, PartKind::Text),
+        text(0, "aé"),
+        cited(0, Some((1, 2)), url()),
+        end(0),
+        part(1, PartKind::Text),
+        text(1, "xyz"),
+        cited(1, Some((0, 1)), url()),
+        cited(1, None, CitedSource::Document(4)),
+        end(1),
+        finish(FinishReason::Stop),
+    ];
+    let deltas = deltas_of(&chunks(&encode(&deltas, context())));
+    let annotation = |index: u32, from: u64, to: u64| {
+        json!({"annotations": [{"index": index, "type": "url_citation", "url_citation":
+            {"start_index": from, "end_index": to, "url": "https://a.example/",
+            "title": "https://a.example/"}}]})
+    };
+    assert_eq!([&deltas[1], &deltas[3]], [&annotation(0, 1, 2), &annotation(1, 2, 3)]);
+    assert_eq!(deltas[4]["citations"][0]["document_citation"]["document_index"], 4);
+    assert_eq!(deltas[4]["citations"][0]["document_citation"]["end_index"], 5);
 }
 
 #[test]

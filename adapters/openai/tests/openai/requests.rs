@@ -1,8 +1,10 @@
 //! What a client asks, and how we ask a provider the same.
 
 use adapters_canonical::dialect::{Egress, Target};
-use adapters_openai::egress::OpenAi;
+use adapters_openai::egress::{Compatible, OpenAi};
 use adapters_openai::ingress::decode_request;
+use adapters_openai::passthrough::adapt_request;
+use adapters_openai::preset::PRESETS;
 use serde_json::Value;
 
 use crate::drive::fixture;
@@ -40,6 +42,42 @@ fn every_wish_is_kept_or_reported() {
 #[test]
 fn media_are_found_wherever_they_are() {
     check("request_media");
+}
+
+/// field 27, 30, 35
+#[test]
+fn a_history_of_answers_comes_back_as_it_went_out() {
+    check("request_history");
+}
+
+/// field 27, 44: what each server gets of one request, and what it cannot be told.
+#[test]
+fn every_preset_asks_in_its_own_words_and_reports_the_rest() {
+    let dir = tests_golden::fixture("openai").join("request_history");
+    let body = fixture("request_history", "request.json");
+    let read = decode_request(&body).unwrap().value;
+    let target = Target { model: "upstream-1", api_version: None };
+    for preset in PRESETS {
+        let written = Compatible { quirks: preset.quirks }.encode_request(&read, &target);
+        let written = written.unwrap();
+        let json: Value = serde_json::from_slice(&written.value.body).unwrap();
+        tests_golden::assert_json(dir.join(format!("{}.expected.json", preset.name)), &json);
+        let losses: String = written
+            .losses
+            .iter()
+            .map(|it| format!("{} {:?}: {}\n", it.path, it.kind, it.reason))
+            .collect();
+        tests_golden::assert_text(dir.join(format!("{}.expected.txt", preset.name)), &losses);
+        // What passes through is fitted alike: no member that the server does not know is left.
+        let passed = adapt_request(&body, preset.quirks).value;
+        let passed: Value = serde_json::from_slice(&passed).unwrap();
+        for member in
+            ["store", "user", "n", "seed", "random_seed", "max_tokens", "tool_choice", "tools"]
+        {
+            let (ours, theirs) = (json.get(member), passed.get(member));
+            assert_eq!(ours.is_some(), theirs.is_some(), "{}: {member}", preset.name);
+        }
+    }
 }
 
 /// field 30, 32

@@ -2,7 +2,7 @@
 
 use adapters_canonical::chat::ChatResponse;
 use adapters_canonical::dialect::Egress;
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::loss::{DecodeError, Translated};
 use adapters_openai::egress::OpenAi;
 use adapters_openai::ingress::encode_response;
 use serde_json::{Value, json};
@@ -14,8 +14,12 @@ fn check(case: &str) {
     let dir = tests_golden::fixture("openai").join(case);
     let read = OpenAi.decode_response(&fixture(case, "response.json")).unwrap();
     tests_golden::assert_text(dir.join("canonical.expected.txt"), &format!("{read:#?}\n"));
-    let written = encode_response(&read.value, &context());
-    let written: Value = serde_json::from_slice(&written).unwrap();
+    let Translated { value: body, losses } = encode_response(&read.value, &context());
+    let written: Value = serde_json::from_slice(&body).unwrap();
+    let lost = format!("{losses:#?}\n");
+    tests_golden::assert_text(dir.join("client_losses.expected.txt"), &lost);
+    let again = OpenAi.decode_response(&body).unwrap().value;
+    assert_eq!(again.usage, read.value.usage, "field 36");
     tests_golden::assert_json(dir.join("client.expected.json"), &written);
 }
 
@@ -30,10 +34,16 @@ fn calls_thoughts_refusals_and_pictures_come_through() {
     check("response_calls");
 }
 
+/// field 36, 37
+#[test]
+fn citations_probabilities_sound_and_what_is_unknown_come_through_or_are_reported() {
+    check("response_annotated");
+}
+
 #[test]
 fn a_blocked_prompt_is_still_one_choice() {
     let written = encode_response(&ChatResponse::default(), &context());
-    let written: Value = serde_json::from_slice(&written).unwrap();
+    let written: Value = serde_json::from_slice(&written.value).unwrap();
     assert_eq!(
         written,
         json!({

@@ -21,6 +21,8 @@ const STREAMS: &[&str] = &[
     "stream_truncated",
     "stream_choices",
     "stream_odd_lines",
+    "stream_annotated",
+    "stream_named_thoughts",
 ];
 
 struct Passed {

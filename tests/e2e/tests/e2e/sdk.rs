@@ -93,6 +93,22 @@ async fn the_python_sdk_works_whoever_answers() {
     assert_succeeds(Command::new(installed("python/bin/python")), "chat.py").await;
 }
 
+/// What is asked of Anthropic and Gemini, as their own SDKs would have it.
+#[test]
+fn the_official_types_take_every_golden_request() {
+    let output = Command::new(installed("python/bin/python"))
+        .arg(checkout().join("tests/e2e/sdk/golden.py"))
+        .arg(checkout().join("tests/fixtures"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "golden.py said:\n{said}{wrong}");
+    // A script that checks nothing succeeds too.
+    let checks = said.lines().filter(|line| line.starts_with("ok ")).count();
+    assert!(checks >= 20, "golden.py made {checks} checks:\n{said}");
+}
+
 #[tokio::test]
 async fn responses_of_the_python_sdk_work_whoever_answers() {
     assert_succeeds(Command::new(installed("python/bin/python")), "responses.py").await;

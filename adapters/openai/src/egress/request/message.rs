@@ -1,14 +1,18 @@
 //! Messages in the provider's words.
 
 use adapters_canonical::chat::{
-    Media, MediaSource, Message as Turn, Part, Role, ToolCall, ToolKind, ToolResult,
+    Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-#[derive(Serialize)]
+use super::CacheControl;
+use crate::quirk::{Quirk, Quirks};
+use crate::thought::Detail;
+
+#[derive(Default, Serialize)]
 pub(super) struct Message<'a> {
     role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,6 +23,12 @@ pub(super) struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reasoning_details: Vec<Detail<'a>>,
 }
 
 #[derive(Serialize)]
@@ -38,12 +48,26 @@ enum WirePart<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum KnownPart<'a> {
-    Text { text: &'a str },
-    Refusal { refusal: &'a str },
-    ImageUrl { image_url: Address<'a> },
-    VideoUrl { video_url: Address<'a> },
-    InputAudio { input_audio: Sound<'a> },
-    File { file: File<'a> },
+    Text {
+        text: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl<'a>>,
+    },
+    Refusal {
+        refusal: &'a str,
+    },
+    ImageUrl {
+        image_url: Address<'a>,
+    },
+    VideoUrl {
+        video_url: Address<'a>,
+    },
+    InputAudio {
+        input_audio: Sound<'a>,
+    },
+    File {
+        file: File<'a>,
+    },
 }
 
 #[derive(Serialize)]
@@ -74,6 +98,18 @@ struct Call<'a> {
     id: &'a str,
     #[serde(flatten)]
     of: CallOf<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_content: Option<Extra<'a>>,
+}
+
+#[derive(Serialize)]
+struct Extra<'a> {
+    google: Google<'a>,
+}
+
+#[derive(Serialize)]
+struct Google<'a> {
+    thought_signature: &'a str,
 }
 
 #[derive(Serialize)]
@@ -97,17 +133,19 @@ struct CustomCall<'a> {
 
 pub(super) fn messages<'a>(
     turns: &'a [Turn],
+    quirks: Quirks,
     losses: &mut Vec<Loss>,
 ) -> Result<Vec<Message<'a>>, DecodeError> {
     let mut messages = Vec::with_capacity(turns.len());
     for (index, turn) in turns.iter().enumerate() {
-        Writer { index, losses }.turn(turn, &mut messages)?;
+        Writer { index, quirks, losses }.turn(turn, &mut messages)?;
     }
     Ok(messages)
 }
 
 struct Writer<'l> {
     index: usize,
+    quirks: Quirks,
     losses: &'l mut Vec<Loss>,
 }
 
@@ -119,9 +157,16 @@ impl Writer<'_> {
         messages: &mut Vec<Message<'a>>,
     ) -> Result<(), DecodeError> {
         let (mut parts, mut tool_calls, mut results) = (Vec::new(), Vec::new(), 0);
+        let mut thoughts: Vec<&Thought> = Vec::new();
         for part in &turn.parts {
             match part {
-                Part::ToolCall(it) => tool_calls.push(call(it)),
+                Part::ToolCall(it) => tool_calls.push(self.call(it)),
+                Part::Reasoning(thought) => thoughts.push(thought),
+                Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_)
+                    if turn.role == Role::Assistant =>
+                {
+                    self.lose_once("content", "the provider takes back only words of an answer");
+                }
                 Part::ToolResult(result) => {
                     results += 1;
                     messages.push(self.result(result)?);
@@ -131,21 +176,81 @@ impl Writer<'_> {
                 | Part::Audio(_)
                 | Part::Video(_)
                 | Part::Document(_)
-                | Part::Reasoning(_)
                 | Part::Refusal(_)
                 | Part::Opaque(_) => parts.extend(self.part(part)?),
             }
         }
+        let mut message = self.thoughts(&thoughts);
         if results > 0 && parts.is_empty() && tool_calls.is_empty() {
             return Ok(());
         }
         // Only an assistant may say nothing, and only beside its calls.
         let silent = parts.is_empty() && !tool_calls.is_empty();
-        let content = (!silent).then(|| content(parts));
-        let name = turn.name.as_deref();
-        let role = role(turn.role);
-        messages.push(Message { role, content, name, tool_calls, tool_call_id: None });
+        message.role = role(turn.role);
+        message.content = (!silent).then(|| content(parts));
+        message.name = turn.name.as_deref();
+        message.tool_calls = tool_calls;
+        messages.push(message);
         Ok(())
+    }
+
+    /// A message with its thoughts, in the form that the server takes back.
+    fn thoughts<'a>(&mut self, thoughts: &[&'a Thought]) -> Message<'a> {
+        let mut message = Message::default();
+        if thoughts.is_empty() {
+            return message;
+        }
+        let words: String = thoughts.iter().map(|thought| thought.text.as_str()).collect();
+        let words = Some(words).filter(|words| !words.is_empty());
+        if self.quirks.has(Quirk::TakesReasoningDetails) {
+            message.reasoning_details =
+                (0..).zip(thoughts).map(|(index, thought)| Detail::of(thought, index)).collect();
+            return message;
+        }
+        let path = format!("messages[{}].reasoning_content", self.index);
+        if self.quirks.has(Quirk::TakesReasoningContent) {
+            message.reasoning_content = words;
+        } else if self.quirks.has(Quirk::TakesReasoning) {
+            message.reasoning = words;
+        } else {
+            self.losses.push(Loss::dropped(path, "the provider does not take thoughts back"));
+            return message;
+        }
+        if thoughts.iter().any(|thought| thought.signature.is_some() || thought.redacted.is_some())
+        {
+            let reason = "the provider takes the words of thoughts back, but no seals";
+            self.losses.push(Loss::adapted(path, reason));
+        }
+        message
+    }
+
+    fn call<'a>(&mut self, call: &'a ToolCall) -> Call<'a> {
+        let (name, text) = (call.name.as_str(), call.arguments.as_str());
+        let of = match call.kind {
+            ToolKind::Function => {
+                let arguments = if text.is_empty() { "{}" } else { text };
+                CallOf::Function { function: FunctionCall { name, arguments } }
+            }
+            ToolKind::Custom => CallOf::Custom { custom: CustomCall { name, input: text } },
+        };
+        let takes = self.quirks.has(Quirk::TakesCallSeals);
+        let seal = call.signature.as_deref();
+        if seal.is_some() && !takes {
+            self.lose_once("tool_calls", "the provider does not take the seal on a call");
+        }
+        let extra_content = seal
+            .filter(|_| takes)
+            .map(|thought_signature| Extra { google: Google { thought_signature } });
+        Call { id: &call.id, of, extra_content }
+    }
+
+    /// A loss that is the same for several parts of one message.
+    fn lose_once(&mut self, member: &str, reason: &'static str) {
+        let path = format!("messages[{}].{member}", self.index);
+        let loss = Loss::dropped(path, reason);
+        if !self.losses.contains(&loss) {
+            self.losses.push(loss);
+        }
     }
 
     fn result<'a>(&mut self, result: &'a ToolResult) -> Result<Message<'a>, DecodeError> {
@@ -160,28 +265,19 @@ impl Writer<'_> {
         Ok(Message {
             role: "tool",
             content: Some(content(parts)),
-            name: None,
-            tool_calls: Vec::new(),
             tool_call_id: Some(&result.call_id),
+            ..Message::default()
         })
     }
 
     fn part<'a>(&mut self, part: &'a Part) -> Result<Option<WirePart<'a>>, DecodeError> {
         let known = match part {
-            Part::Text(text) => KnownPart::Text { text: &text.text },
+            Part::Text(text) => self.text(text),
             Part::Refusal(refusal) => KnownPart::Refusal { refusal },
             Part::Image(media) => KnownPart::ImageUrl { image_url: self.address(media)? },
             Part::Video(media) => KnownPart::VideoUrl { video_url: self.address(media)? },
             Part::Audio(media) => KnownPart::InputAudio { input_audio: self.sound(media)? },
             Part::Document(media) => KnownPart::File { file: self.file(media)? },
-            Part::Reasoning(_) => {
-                let path = format!("messages[{}].reasoning_content", self.index);
-                let loss = Loss::dropped(path, "the provider does not take thoughts back");
-                if self.losses.last() != Some(&loss) {
-                    self.losses.push(loss);
-                }
-                return Ok(None);
-            }
             Part::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
                 return Ok(Some(WirePart::Opaque(&opaque.json)));
             }
@@ -190,10 +286,21 @@ impl Writer<'_> {
                 self.losses.push(Loss::dropped(self.path(), reason));
                 return Ok(None);
             }
-            // Calls are no content, and results do not nest.
-            Part::ToolCall(_) | Part::ToolResult(_) => return Ok(None),
+            // Calls and thoughts are no content, and results do not nest.
+            Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => return Ok(None),
         };
         Ok(Some(WirePart::Known(known)))
+    }
+
+    fn text<'a>(&mut self, text: &'a Text) -> KnownPart<'a> {
+        if !text.citations.is_empty() {
+            self.lose_once("annotations", "the provider does not take citations back");
+        }
+        if text.signature.is_some() {
+            self.lose_once("reasoning_details", "the provider does not take the seal on words");
+        }
+        let cache = text.cache.as_ref().filter(|_| self.quirks.has(Quirk::CacheControl));
+        KnownPart::Text { text: &text.text, cache_control: cache.map(CacheControl::new) }
     }
 
     fn path(&self) -> String {
@@ -246,21 +353,9 @@ impl Writer<'_> {
 fn content(mut parts: Vec<WirePart<'_>>) -> Content<'_> {
     match parts.as_mut_slice() {
         [] => Content::Text(""),
-        [WirePart::Known(KnownPart::Text { text })] => Content::Text(text),
+        [WirePart::Known(KnownPart::Text { text, cache_control: None })] => Content::Text(text),
         _ => Content::Parts(parts),
     }
-}
-
-fn call(call: &ToolCall) -> Call<'_> {
-    let (name, text) = (call.name.as_str(), call.arguments.as_str());
-    let of = match call.kind {
-        ToolKind::Function => {
-            let arguments = if text.is_empty() { "{}" } else { text };
-            CallOf::Function { function: FunctionCall { name, arguments } }
-        }
-        ToolKind::Custom => CallOf::Custom { custom: CustomCall { name, input: text } },
-    };
-    Call { id: &call.id, of }
 }
 
 fn data_url(media: &Media, data: &str) -> String {

@@ -1,0 +1,305 @@
+//! Servers that speak OpenAI's dialect, with what is peculiar to each.
+//!
+//! Each entry says where its facts are from. Providers change without notice: an entry is where to
+//! look first if one refuses a request.
+
+use crate::quirk::Quirk::{
+    CacheControl, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
+    NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
+    NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
+    NoUser, NoVerbosity, OneChoice, RandomSeed, ReasoningObject, RequiredIsAny, TakesCallSeals,
+    TakesReasoning, TakesReasoningContent, TakesReasoningDetails, TopK,
+};
+use crate::quirk::{Quirk, Quirks};
+
+/// A server, ready to be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Preset {
+    /// What it is called in a configuration.
+    pub name: &'static str,
+    /// Where it is, without a slash at the end; `None` where everybody has an address of their own.
+    pub base_url: Option<&'static str>,
+    /// In what it differs.
+    pub quirks: Quirks,
+}
+
+const fn preset(name: &'static str, base_url: Option<&'static str>, quirks: &[Quirk]) -> Preset {
+    Preset { name, base_url, quirks: Quirks::of(quirks) }
+}
+
+/// The server of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// All that are known.
+pub const PRESETS: &[Preset] = &[
+    // https://platform.openai.com/docs/api-reference/chat: the measure of the others.
+    preset("openai", Some("https://api.openai.com/v1"), &[]),
+    // https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the `v1` surface,
+    // `https://RESOURCE.openai.azure.com/openai/v1`. Its first chunk has no choices.
+    preset("azure", None, &[NoServiceTier]),
+    // https://ai.google.dev/gemini-api/docs/openai: refuses members it does not know; the seal on a
+    // call stands in `extra_content` and must come back.
+    preset(
+        "google",
+        Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+        &[
+            TakesCallSeals,
+            NoStore,
+            NoMetadata,
+            NoUser,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoLogitBias,
+            NoAllowedTools,
+        ],
+    ),
+    // https://docs.mistral.ai/api: members it does not know are answered with 422; `random_seed`,
+    // `any`; the usage comes unasked with the end of the choice.
+    preset(
+        "mistral",
+        Some("https://api.mistral.ai/v1"),
+        &[
+            NoStreamOptions,
+            MaxTokens,
+            NoDeveloperRole,
+            NoNames,
+            RequiredIsAny,
+            NoAllowedTools,
+            NoUser,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            RandomSeed,
+            NoLogprobs,
+            NoLogitBias,
+        ],
+    ),
+    // https://console.groq.com/docs/openai: 400 for `logprobs`, `logit_bias`, `top_logprobs`,
+    // `messages[].name` and an `n` other than 1.
+    preset(
+        "groq",
+        Some("https://api.groq.com/openai/v1"),
+        &[
+            NoLogprobs,
+            NoLogitBias,
+            NoNames,
+            OneChoice,
+            NoStore,
+            NoMetadata,
+            NoVerbosity,
+            NoPromptCache,
+            NoAllowedTools,
+            TakesReasoning,
+        ],
+    ),
+    // https://api-docs.deepseek.com/api/create-chat-completion; thoughts of a turn with calls must
+    // come back: https://api-docs.deepseek.com/guides/thinking_mode.
+    preset(
+        "deepseek",
+        Some("https://api.deepseek.com"),
+        &[
+            MaxTokens,
+            NoDeveloperRole,
+            NoParallelToolCalls,
+            NoStrict,
+            NoAllowedTools,
+            NoJsonSchema,
+            NoUser,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoSeed,
+            NoLogitBias,
+            OneChoice,
+            TakesReasoningContent,
+        ],
+    ),
+    // https://docs.x.ai/docs/api-reference: reasoning models refuse penalties.
+    preset(
+        "xai",
+        Some("https://api.x.ai/v1"),
+        &[
+            NoLogitBias,
+            NoPenalties,
+            NoStore,
+            NoMetadata,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoAllowedTools,
+            TakesReasoningContent,
+        ],
+    ),
+    // https://openrouter.ai/docs/api-reference/parameters and
+    // https://openrouter.ai/docs/use-cases/reasoning-tokens: passes on what the model behind takes.
+    preset(
+        "openrouter",
+        Some("https://openrouter.ai/api/v1"),
+        &[NoStore, NoAllowedTools, TopK, ReasoningObject, TakesReasoningDetails, CacheControl],
+    ),
+    // https://docs.together.ai/reference/chat-completions-1
+    preset(
+        "together",
+        Some("https://api.together.xyz/v1"),
+        &[
+            MaxTokens,
+            NoDeveloperRole,
+            NoParallelToolCalls,
+            NoStrict,
+            NoAllowedTools,
+            NoUser,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoLogprobs,
+            TopK,
+        ],
+    ),
+    // https://docs.fireworks.ai/api-reference/post-chatcompletions
+    preset(
+        "fireworks",
+        Some("https://api.fireworks.ai/inference/v1"),
+        &[
+            MaxTokens,
+            NoDeveloperRole,
+            NoAllowedTools,
+            NoStore,
+            NoVerbosity,
+            TopK,
+            TakesReasoningContent,
+        ],
+    ),
+    // https://inference-docs.cerebras.ai/resources/openai: 400 for penalties and `logit_bias`.
+    preset(
+        "cerebras",
+        Some("https://api.cerebras.ai/v1"),
+        &[
+            NoDeveloperRole,
+            NoPenalties,
+            NoLogitBias,
+            NoServiceTier,
+            NoStore,
+            NoMetadata,
+            NoVerbosity,
+            NoPromptCache,
+            NoAllowedTools,
+            OneChoice,
+            TakesReasoning,
+        ],
+    ),
+    // https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html: whether there is a role
+    // `developer` is for the model's chat template to say.
+    preset(
+        "vllm",
+        Some("http://127.0.0.1:8000/v1"),
+        &[
+            NoDeveloperRole,
+            NoAllowedTools,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            TopK,
+            TakesReasoningContent,
+        ],
+    ),
+    // https://docs.sglang.ai/basic_usage/openai_api_completions.html
+    preset(
+        "sglang",
+        Some("http://127.0.0.1:30000/v1"),
+        &[
+            NoDeveloperRole,
+            NoAllowedTools,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            TopK,
+            TakesReasoningContent,
+        ],
+    ),
+    // https://docs.ollama.com/api/openai-compatibility: no `tool_choice`, `logit_bias`, `user`, `n`.
+    preset(
+        "ollama",
+        Some("http://127.0.0.1:11434/v1"),
+        &[
+            MaxTokens,
+            NoDeveloperRole,
+            NoParallelToolCalls,
+            NoStrict,
+            NoToolChoice,
+            NoAllowedTools,
+            NoUser,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoLogitBias,
+            OneChoice,
+            TakesReasoning,
+        ],
+    ),
+    // https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    preset(
+        "llama.cpp",
+        Some("http://127.0.0.1:8080/v1"),
+        &[
+            MaxTokens,
+            NoDeveloperRole,
+            NoStrict,
+            NoAllowedTools,
+            NoUser,
+            NoMetadata,
+            NoStore,
+            NoServiceTier,
+            NoVerbosity,
+            NoPromptCache,
+            NoReasoningEffort,
+            OneChoice,
+            TopK,
+            TakesReasoningContent,
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preset_is_found_by_its_name_and_has_a_usable_address() {
+        for preset in PRESETS {
+            assert_eq!(find(preset.name), Some(preset));
+            let twice = PRESETS.iter().filter(|other| other.name == preset.name).count();
+            assert_eq!(twice, 1, "{}", preset.name);
+            if let Some(url) = preset.base_url {
+                let loopback = url.starts_with("http://127.0.0.1:");
+                assert!(loopback || url.starts_with("https://"), "{url}");
+                assert!(!url.ends_with('/'), "{url}");
+            }
+        }
+        assert_eq!(find("nobody"), None);
+    }
+
+    #[test]
+    fn no_preset_contradicts_itself() {
+        for Preset { name, quirks, .. } in PRESETS {
+            assert!(!(quirks.has(NoSeed) && quirks.has(RandomSeed)), "{name}");
+            assert!(!(quirks.has(NoToolChoice) && quirks.has(RequiredIsAny)), "{name}");
+            assert!(!(quirks.has(NoReasoningEffort) && quirks.has(ReasoningObject)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole answers of the anthropic dialect.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::answer(&adapters_anthropic::egress::Anthropic, input));

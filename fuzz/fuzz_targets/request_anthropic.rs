@@ -1,0 +1,5 @@
+//! Requests of the anthropic dialect.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(&adapters_anthropic::ingress::Messages, input));

@@ -1,0 +1,5 @@
+//! Streamed answers of the openai dialect.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::stream(&adapters_openai::egress::OpenAi, input));
