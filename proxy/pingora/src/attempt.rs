@@ -11,6 +11,7 @@ use proxy_route::Choice;
 use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{Cause, cause};
 use crate::chat;
+use crate::closing::Closing;
 use crate::ctx::{Answer, Ctx};
 use crate::gateway::Gateway;
 use crate::handle::Patience;
@@ -20,10 +21,15 @@ pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
 /// The attempt failed and there will be another.
 pub(crate) const AGAIN: ErrorType = ErrorType::Custom("Again");
 
-/// The context holds why; the proxy loop needs to know only that.
-pub(crate) fn refused(ctx: &mut Ctx, failure: Failure) -> Box<Error> {
-    ctx.failure = Some(failure);
-    Error::explain(REFUSED, "the request cannot be sent")
+/// Has the proxy loop say the last word to the client.
+pub(crate) fn close(ctx: &mut Ctx, closing: pingora::Result<Closing>) -> Box<Error> {
+    match closing {
+        Ok(closing) => {
+            ctx.closing = Some(closing);
+            again()
+        }
+        Err(error) => error,
+    }
 }
 
 /// Has the proxy loop begin another attempt.
@@ -85,15 +91,21 @@ impl Gateway {
         if self.again(ctx, &failure) {
             return again();
         }
-        refused(ctx, failure)
+        let closing = Closing::of(ctx, failure);
+        close(ctx, closing)
     }
 
-    /// Whether an error of the proxy loop is followed by another attempt.
+    /// What follows an error of the proxy loop: another attempt, or the last word to the client.
+    /// A client that is gone needs neither.
     pub(crate) fn decide(&self, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
         if *error.etype() == AGAIN {
             return error;
         }
         error.set_retry(false);
+        if ctx.closing.is_some() {
+            // Nothing can fail there but the client.
+            return error;
+        }
         let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
         let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
         let failure = match ctx.failure.take() {
@@ -103,15 +115,16 @@ impl Gateway {
                 Cause::Client => return error,
             },
         };
-        if *error.etype() == ENDED_UNSEEN || whole_is_out {
-            // The answer may be complete all the same: see `end_unseen`.
+        if whole_is_out {
             return error;
         }
-        if self.again(ctx, &failure) {
-            error.set_retry(true);
-        } else {
-            ctx.failure = Some(failure);
-        }
-        error
+        let closing = match *error.etype() == ENDED_UNSEEN {
+            // The answer may be complete all the same.
+            true => Closing::of_unseen(ctx, failure),
+            false if self.again(ctx, &failure) => return again(),
+            false => Closing::of(ctx, failure),
+        };
+        tracing::debug!(request_id = ctx.request_id, %error, "no attempt is left");
+        close(ctx, closing)
     }
 }

@@ -24,10 +24,10 @@ use proxy_route::retry::RetryPolicy;
 use proxy_telemetry::Metrics;
 
 use crate::answer::Whole;
-use crate::attempt::{AGAIN, REFUSED, again, refused};
+use crate::attempt::{AGAIN, REFUSED, again};
 use crate::body::Unread;
-use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{Cause, cause};
+use crate::closing::Closing;
 use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
@@ -123,6 +123,7 @@ impl ProxyHttp for Gateway {
             caller: Caller::Anonymous,
             failure: None,
             chat: None,
+            closing: None,
         }
     }
 
@@ -171,18 +172,22 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        loop {
+        while ctx.closing.is_none() {
             let choice = match self.place(session, ctx).await {
                 Ok(choice) => choice,
                 Err(Placeless::Gone(error)) => return Err(error),
-                Err(Placeless::Refused(failure)) => return Err(refused(ctx, failure)),
+                Err(Placeless::Refused(failure)) => {
+                    ctx.closing = Some(Closing::of(ctx, failure)?);
+                    break;
+                }
             };
             match self.set_out(ctx, choice).await {
                 Ok(peer) => return Ok(peer),
                 Err(failure) if self.again(ctx, &failure) => {}
-                Err(failure) => return Err(refused(ctx, failure)),
+                Err(failure) => ctx.closing = Some(Closing::of(ctx, failure)?),
             }
         }
+        Ok(Closing::peer())
     }
 
     async fn upstream_request_filter(
@@ -191,6 +196,10 @@ impl ProxyHttp for Gateway {
         upstream_request: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if ctx.closing.is_some() {
+            *upstream_request = Closing::request()?;
+            return Ok(());
+        }
         let Some(ChatExchange { attempt: Some(attempt), envelope, .. }) = ctx.chat.as_deref()
         else {
             return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
@@ -210,6 +219,9 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if ctx.closing.is_some() {
+            return Ok(());
+        }
         // The body that came is a stand-in; this is the one that was announced.
         *body = ctx.attempt().filter(|_| end).map(|attempt| std::mem::take(&mut attempt.body));
         Ok(())
@@ -222,6 +234,10 @@ impl ProxyHttp for Gateway {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if upstream_response.status.is_informational() {
+            return Ok(());
+        }
+        if let Some(closing) = &ctx.closing {
+            *upstream_response = closing.header();
             return Ok(());
         }
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
@@ -281,6 +297,10 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
+        if let Some(closing) = &mut ctx.closing {
+            *body = end.then(|| closing.take_body());
+            return Ok(None);
+        }
         let started = ctx.started;
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
         let piece = body.take();
@@ -379,11 +399,7 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
-        let ended = match *error.etype() == ENDED_UNSEEN {
-            true => self.end_unseen(session, ctx, failure).await,
-            false => self.end_badly(session, ctx, failure).await,
-        };
-        if let Err(error) = ended {
+        if let Err(error) = self.end_badly(session, ctx, failure).await {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
         let status = session.response_written().map_or(0, |header| header.status.as_u16());
