@@ -44,7 +44,7 @@ impl Closing {
     /// An error with its status; the well-formed end of the stream, if one is under way.
     pub(crate) fn of(ctx: &mut Ctx, failure: Failure) -> Result<Self> {
         let id = ctx.request_id.clone();
-        let (header, body) = reply::failure_parts(&failure, &id)?;
+        let (header, body) = reply::failure_parts(ctx.ingress, &failure, &id)?;
         if let Some(chat) = ctx.chat.as_deref_mut()
             && (chat.handle.header_is_out() || chat.handle.content_is_out())
         {

@@ -9,6 +9,7 @@ use conf_name::ModelName;
 use pingora::http::RequestHeader;
 use proxy_admit::key::Caller;
 use proxy_route::affinity::{SessionId, SessionPieces};
+use proxy_route::condition::{Barred, Facts, Looked};
 use proxy_route::resolve::Resolved;
 use proxy_route::retry::{self, Attempts};
 use proxy_route::{Choice, Route, Tried, Wish};
@@ -43,6 +44,10 @@ pub(crate) struct Course {
     opted_out: bool,
     /// Models that were asked, beside the one the client named.
     asked: Vec<ModelName>,
+    /// What conditions look at, if there are any.
+    facts: Option<Box<Facts>>,
+    /// Targets that do not take this request.
+    barred: Barred,
 }
 
 impl Course {
@@ -53,9 +58,13 @@ impl Course {
         now: Instant,
     ) -> Self {
         let route = snapshot.routes.route(resolved, now);
-        let total = resolved
-            .targets()
-            .first()
+        let looked = snapshot.routes.looked_at();
+        let facts = (!looked.is_empty()).then(|| Box::new(ask.facts(looked)));
+        let barred = facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));
+        let mut open = resolved.targets().iter().enumerate().filter(|(at, _)| !barred.has(*at));
+        let total = open
+            .next()
+            .map(|(_, target)| target)
             .map_or(Duration::MAX, |target| timeouts(resolved, &target.provider.timeouts).total);
         Self {
             session: ask.session(snapshot, &route),
@@ -70,6 +79,8 @@ impl Course {
             deadline: now.checked_add(total).unwrap_or(now + Duration::from_secs(1 << 30)),
             opted_out: ask.opted_out,
             asked: Vec::new(),
+            facts,
+            barred,
         }
     }
 
@@ -80,6 +91,7 @@ impl Course {
             estimated_tokens: self.estimated_tokens,
             tried: &self.tried,
             prices: &self.prices,
+            barred: Some(&self.barred),
         }
     }
 
@@ -113,7 +125,13 @@ impl Course {
         self.tried.clear();
         // Its accounts are others: the session stays where it is.
         self.session = None;
+        self.barred = self.facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));
         self.route = route;
+    }
+
+    /// Whether no target takes this request.
+    pub(crate) fn fits_nowhere(&self) -> bool {
+        self.barred.all()
     }
 
     /// Whether this model has been asked.
@@ -156,6 +174,17 @@ impl Ask<'_> {
             return SessionId::of(key, model, &pieces);
         }
         SessionId::of(key, model, &pieces)
+    }
+
+    fn facts(&self, looked: &Looked) -> Facts {
+        let mut headers = Vec::new();
+        for name in &looked.headers {
+            let values = self.header.headers.get_all(name).iter();
+            let values = values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+            headers.extend(values.map(|value| (name.clone(), value.to_owned())));
+        }
+        let metadata = if looked.metadata { self.envelope.metadata(self.body) } else { Vec::new() };
+        Facts { key: key_name(self.caller).to_owned(), headers, metadata }
     }
 
     fn input_tokens(&self) -> u64 {
@@ -217,6 +246,7 @@ pub(crate) fn class(failure: &Failure) -> retry::Failure {
         | Failure::BodyTimedOut
         | Failure::BodyMalformed(_)
         | Failure::ModelUnknown { .. }
+        | Failure::NoTargetMatches { .. }
         | Failure::ProviderNotConfigured { .. }
         | Failure::AccountsExhausted { .. }
         | Failure::AccountsDown { .. }

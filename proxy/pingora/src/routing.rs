@@ -196,14 +196,16 @@ impl Gateway {
             Resolved::Listed(model) => Some(model.name.clone()),
             Resolved::Direct(_) => None,
         };
-        let untried = |course: &crate::course::Course| {
-            let mut models = course.route.fallbacks(why).iter();
-            models.find(|m| own.as_ref() != Some(m) && !course.has_asked(m)).cloned()
-        };
-        while let Some(model) = untried(&chat.course) {
-            let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { return false };
+        for model in chat.course.route.fallbacks(why).to_vec() {
+            if own.as_ref() == Some(&model) || chat.course.has_asked(&model) {
+                continue;
+            }
+            let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { continue };
             let route = snapshot.routes.route(&resolved, now);
             chat.course.fall_back(model, &resolved, route);
+            if chat.course.fits_nowhere() {
+                continue;
+            }
             if let Ok(choice) = self.choose(chat, now) {
                 chat.resolved = resolved;
                 chat.course.next = Some(choice);

@@ -12,6 +12,7 @@ use rand::Rng;
 use crate::account::{Account, AccountId, BlockReason, Blocked, Policy, Reservation};
 use crate::affinity::{Bind, Binding, Bindings, MemoryBindings, SessionId};
 use crate::balance::{self, Blockage, Survey};
+use crate::condition::{Barred, Looked};
 use crate::retry::{self, Attempts, Failure, GiveUp, RetryBudget, RetryPolicy, Verdict};
 use crate::table::{Candidate, Place, Route, Routes, Seat, Tried};
 
@@ -45,6 +46,14 @@ pub struct Wish<'a> {
     pub tried: &'a [Tried],
     /// What it would cost at each target, in any unit, for the strategy `cheapest`.
     pub prices: &'a [f64],
+    /// Which targets do not take it, by their conditions.
+    pub barred: Option<&'a Barred>,
+}
+
+impl Wish<'_> {
+    pub(crate) fn bars(&self, target: usize) -> bool {
+        self.barred.is_some_and(|barred| barred.has(target))
+    }
 }
 
 /// Where a request goes.
@@ -69,7 +78,8 @@ pub enum Bound {
     New,
     /// The session lives here from now on.
     Moved(MoveReason),
-    /// Only this request: it has just failed where its session lives, and that is not down.
+    /// Only this request: it has just failed where its session lives, and that is not down; or the
+    /// conditions of that target do not hold for it.
     Away,
 }
 
@@ -143,7 +153,8 @@ impl<B: Bindings> Router<B> {
         let providers: HashMap<ProviderName, Vec<Seat>> = providers.collect();
         known.started = true;
         let idle = plan.affinity.idle;
-        let mut routes = Routes { models: HashMap::new(), providers, idle };
+        let looked = Looked::at(plan);
+        let mut routes = Routes { models: HashMap::new(), providers, idle, looked };
         let models = plan.models.iter().map(|model| {
             let fallbacks = model.fallbacks.clone();
             let route = routes.build(&model.targets, model.strategy, fallbacks, true, now);
@@ -232,12 +243,12 @@ impl<B: Bindings> Router<B> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Result<(&'a Candidate, Reservation), Saturated> {
-        let Wish { estimated_tokens, tried, prices, .. } = *wish;
+        let Wish { estimated_tokens, prices, .. } = *wish;
         let mut blockage = Blockage::default();
         // Between the look and the grasp another request may take the last place. Whoever finds
         // that looks again; so often only if others got places that often.
         for _ in 0..=route.candidates.len() {
-            let mut survey = Survey::new(route, tried, estimated_tokens, now);
+            let mut survey = Survey::new(route, wish, now);
             let picked = balance::select(route.strategy, route, &mut survey, prices, rng);
             blockage = survey.blockage;
             let Some(candidate) = picked.and_then(|at| route.candidates.get(at)) else { break };
@@ -297,8 +308,14 @@ fn reserve(candidate: &Candidate, tokens: u64, now: Instant) -> Result<Reservati
 
 /// A place where the session lives, or what not staying there means.
 fn stay(route: &Route, wish: &Wish<'_>, home: &Binding, now: Instant) -> Result<Choice, Bound> {
-    let Some(candidate) = route.bound(home) else {
-        return Err(Bound::Moved(MoveReason::Removed));
+    let mut known = false;
+    let candidate = route.bound(home).find(|candidate| {
+        known = true;
+        !wish.bars(candidate.place.target)
+    });
+    let Some(candidate) = candidate else {
+        // A request that does not fit where its session lives goes elsewhere by itself.
+        return Err(if known { Bound::Away } else { Bound::Moved(MoveReason::Removed) });
     };
     let moved = |blocked: Blocked| {
         Bound::Moved(match blocked.reason {

@@ -10,6 +10,7 @@ mod bodies;
 mod chat;
 mod client_gone;
 mod clients;
+mod conditions;
 mod connections;
 mod dialects;
 mod errors;
