@@ -15,6 +15,7 @@ use proxy_route::retry::{self, Attempts};
 use proxy_route::{Choice, Route, Tried, Wish};
 
 use crate::snapshot::Snapshot;
+use crate::waiting::Wanted;
 
 /// Bytes of JSON that make one token, roughly.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -92,6 +93,18 @@ impl Course {
             tried: &self.tried,
             prices: &self.prices,
             barred: Some(&self.barred),
+        }
+    }
+
+    /// The same, to be kept while it waits.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            route: Arc::clone(&self.route),
+            session: self.session,
+            estimated_tokens: self.estimated_tokens,
+            tried: self.tried.clone(),
+            prices: self.prices.clone(),
+            barred: self.barred.clone(),
         }
     }
 

@@ -62,7 +62,13 @@ impl Gateway {
         let snapshots = Snapshots::new(plan, Arc::clone(&router), Arc::clone(&metrics));
         let snapshots = Arc::new(snapshots);
         routing::watch_accounts(&metrics, Arc::downgrade(&snapshots));
-        Self { snapshots, router, waiting: Waiting::default(), metrics, dns: Dns::new() }
+        Self {
+            snapshots,
+            waiting: Waiting::new(Arc::clone(&router)),
+            router,
+            metrics,
+            dns: Dns::new(),
+        }
     }
 
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx, asked: Asked<'_>) -> Result<bool> {
@@ -424,7 +430,7 @@ impl ProxyHttp for Gateway {
                 chat.outcome.failure = ctx.failure.take();
             }
             chat.settle(gone, clock::now());
-            self.waiting.place_given_back(clock::now());
+            self.waiting.offer(clock::now());
         }
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);

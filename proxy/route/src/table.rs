@@ -163,6 +163,15 @@ impl Route {
         self.candidates.len()
     }
 
+    /// Whether there is an account that both lead to.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let has = |account: &Arc<Account>| {
+            other.candidates.iter().any(|candidate| Arc::ptr_eq(&candidate.account, account))
+        };
+        self.candidates.iter().any(|candidate| has(&candidate.account))
+    }
+
     /// The models to ask instead, best first. Ask none of them twice: they may name each other.
     #[must_use]
     pub fn fallbacks(&self, why: Fallback) -> &[ModelName] {
