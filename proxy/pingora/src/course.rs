@@ -58,7 +58,7 @@ impl Course {
         ask: &Ask<'_>,
         now: Instant,
     ) -> Self {
-        let route = snapshot.routes.route(resolved, now);
+        let route = snapshot.route(&ask.envelope.model, resolved, now);
         let looked = snapshot.routes.looked_at();
         let facts = (!looked.is_empty()).then(|| Box::new(ask.facts(looked)));
         let barred = facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));

@@ -72,7 +72,11 @@ impl Blockage {
         match blocked.reason {
             BlockReason::Exhausted => self.exhausted = true,
             BlockReason::Down => self.down = true,
-            BlockReason::CredentialRefused => self.refused = true,
+            BlockReason::CredentialRefused => {
+                // It will most likely be refused again: nothing to wait for.
+                self.refused = true;
+                return;
+            }
         }
         self.until = match (self.until, blocked.until) {
             (Some(one), Some(other)) => Some(one.min(other)),

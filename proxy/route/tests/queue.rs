@@ -100,7 +100,7 @@ impl World {
         assert!(self.queue.leave(&key.to_string(), ticket.unwrap()).is_some());
         if !self.waiting.iter().any(|it| it.key == key) {
             // Whoever leaves the line has no turn any more.
-            (0..KEYS).for_each(|other| drop(self.ahead.insert((other, key), 0)));
+            self.ahead.retain(|(_, behind), _| *behind != key);
         }
         self.serve();
     }

@@ -12,6 +12,7 @@ mod client_gone;
 mod clients;
 mod conditions;
 mod connections;
+mod credentials;
 mod dialects;
 mod errors;
 mod every_dialect;
