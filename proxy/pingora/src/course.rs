@@ -25,6 +25,8 @@ const USUAL_OUTPUT: u64 = 1024;
 const LARGEST_INPUT: u64 = 200_000;
 /// How often the same places are tried again when all of them have failed.
 const ROUNDS: u32 = 1;
+/// How often a request goes back to a place whose connection was of no use.
+const MOST_RETURNS: u32 = 6;
 
 /// The way of one request.
 pub(crate) struct Course {
@@ -36,6 +38,8 @@ pub(crate) struct Course {
     /// Attempts that were made.
     pub(crate) made: u32,
     rounds: u32,
+    /// How often a connection was of no use, and its place was tried once more.
+    returned: u32,
     /// The place of the next attempt, if it is taken already.
     pub(crate) next: Option<Choice>,
     /// Not before that much time has passed.
@@ -75,6 +79,7 @@ impl Course {
             tried: Vec::new(),
             made: 0,
             rounds: 0,
+            returned: 0,
             next: None,
             pause: None,
             deadline: now.checked_add(total).unwrap_or(now + Duration::from_secs(1 << 30)),
@@ -112,6 +117,14 @@ impl Course {
     pub(crate) fn attempts(&self, most: u32, content_sent: bool) -> Attempts {
         let Self { made, deadline, opted_out, .. } = *self;
         Attempts { made, most, deadline, content_sent, opted_out }
+    }
+
+    /// Whether the same place is tried once more, over another connection. Many pooled connections
+    /// may be closed at once; of a new one that is of no use, another will hardly be better.
+    pub(crate) fn may_return(&mut self, pooled: bool) -> bool {
+        let may = self.returned < if pooled { MOST_RETURNS } else { 1 };
+        self.returned += u32::from(may);
+        may
     }
 
     /// Not there again.

@@ -29,7 +29,7 @@ use crate::body::Unread;
 use crate::cause::{Cause, cause};
 use crate::closing::Closing;
 use crate::course::key_name;
-use crate::ctx::{Answer, ChatExchange, Ctx};
+use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
 use crate::route::{Place, Route};
@@ -379,8 +379,9 @@ impl ProxyHttp for Gateway {
             // or HTTP/2 where HTTP/1.1 is spoken: the same place once more.
             error.retry.decide_reuse(client_reused);
             if error.retry()
-                && let Some(choice) = attempt.take_place()
                 && let Some(chat) = &mut ctx.chat
+                && chat.course.may_return(client_reused)
+                && let Some(choice) = chat.attempt.as_mut().and_then(Attempt::take_place)
             {
                 chat.course.next = Some(choice);
                 return error;

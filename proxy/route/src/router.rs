@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use conf_name::ProviderName;
@@ -15,6 +15,10 @@ use crate::balance::{self, Blockage, Survey};
 use crate::condition::{Barred, Looked};
 use crate::retry::{self, Attempts, Failure, GiveUp, RetryBudget, RetryPolicy, Verdict};
 use crate::table::{Candidate, Place, Route, Routes, Seat, Tried};
+
+/// So long after no plan names it any more, and nobody uses it, an account is forgotten: longer
+/// than any limit looks back.
+const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 
 /// Chooses accounts for requests. One for the whole process: it outlives configurations.
 #[derive(Debug)]
@@ -29,8 +33,9 @@ pub struct Router<B = MemoryBindings> {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Held by the routes that name them and by the requests on them; gone when both are.
-    accounts: HashMap<AccountId, Weak<Account>>,
+    /// Each with when a plan last named it. One that is taken out and soon brought back has not
+    /// forgotten what it has spent of its limits.
+    accounts: HashMap<AccountId, (Arc<Account>, Instant)>,
     /// Accounts that come later are new, and start slowly; those of the first plan do not.
     started: bool,
 }
@@ -145,7 +150,10 @@ impl<B: Bindings> Router<B> {
     #[must_use]
     pub fn sync(&self, plan: &Plan, now: Instant) -> Routes {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.accounts.retain(|_, account| account.strong_count() > 0);
+        known.accounts.retain(|_, (account, named)| {
+            // Routes and requests hold it too.
+            Arc::strong_count(account) > 1 || now.saturating_duration_since(*named) < FORGOTTEN
+        });
         let providers = plan
             .providers
             .iter()
@@ -174,14 +182,14 @@ impl<B: Bindings> Router<B> {
                 Credential::Key(key) => (true, self.fingerprints.hash_one(key.expose())),
                 Credential::Missing { .. } => (false, 0),
             };
-            let found = known.accounts.get(&id).and_then(Weak::upgrade);
+            let found = known.accounts.get(&id).map(|(account, _)| Arc::clone(account));
             let live = found.unwrap_or_else(|| {
                 let (policy, fresh) = (self.policy, known.started);
                 let id = id.clone();
                 Arc::new(Account::new(id, account.limits, credential, policy, fresh, now))
             });
             live.change(account.limits, credential);
-            known.accounts.insert(id, Arc::downgrade(&live));
+            known.accounts.insert(id, (Arc::clone(&live), now));
             seats.push(Seat { account: live, weight: account.weight, equipped, credential });
         }
         seats
