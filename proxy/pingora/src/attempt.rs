@@ -39,6 +39,22 @@ pub(crate) fn again() -> Box<Error> {
     error
 }
 
+/// Whether the same place is tried once more: a pooled connection that its other end had closed
+/// before anything was sent on it, or HTTP/2 where HTTP/1.1 is spoken.
+pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
+    let Some(chat) = &mut ctx.chat else { return false };
+    let Some(attempt) = &mut chat.attempt else { return false };
+    if *error.etype() == AGAIN || !matches!(attempt.answer, Answer::Awaited) {
+        return false;
+    }
+    error.retry.decide_reuse(pooled);
+    if !error.retry() || !chat.course.may_return(pooled) {
+        return false;
+    }
+    chat.course.next = attempt.take_place();
+    chat.course.next.is_some()
+}
+
 impl Gateway {
     /// Says the request in its provider's words and finds the way there. From here on the attempt
     /// holds the place.

@@ -24,12 +24,12 @@ use proxy_route::retry::RetryPolicy;
 use proxy_telemetry::Metrics;
 
 use crate::answer::Whole;
-use crate::attempt::{AGAIN, REFUSED, again};
+use crate::attempt::{REFUSED, again, returns};
 use crate::body::Unread;
 use crate::cause::{Cause, cause};
 use crate::closing::Closing;
 use crate::course::key_name;
-use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
+use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
 use crate::route::{Place, Route};
@@ -373,19 +373,8 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("upstream {}", peer._address));
-        let Some(attempt) = ctx.attempt() else { return error };
-        if matches!(attempt.answer, Answer::Awaited) && *error.etype() != AGAIN {
-            // A pooled connection that its other end had closed before anything was sent on it,
-            // or HTTP/2 where HTTP/1.1 is spoken: the same place once more.
-            error.retry.decide_reuse(client_reused);
-            if error.retry()
-                && let Some(chat) = &mut ctx.chat
-                && chat.course.may_return(client_reused)
-                && let Some(choice) = chat.attempt.as_mut().and_then(Attempt::take_place)
-            {
-                chat.course.next = Some(choice);
-                return error;
-            }
+        if returns(ctx, &mut error, client_reused) {
+            return error;
         }
         self.decide(ctx, error)
     }

@@ -380,6 +380,7 @@ models:
         let line = waiting.line();
         assert!(line.queue.is_empty() && line.calls.is_empty());
         drop(line);
-        assert!((0..PLACES).map(|_| choose(&waiting, &m).unwrap()).count() == PLACES as usize);
+        let held: Vec<Choice> = (0..PLACES).map(|_| choose(&waiting, &m).unwrap()).collect();
+        assert_eq!(held.len(), PLACES as usize, "every place is free again");
     }
 }
