@@ -131,6 +131,8 @@ async fn an_error_with_a_status_leaves_the_connection_open() {
     };
     let (taken, ()) = tokio::join!(taken, asking);
     assert_eq!(taken.status(), 200);
+    // The place is given back a moment after the answer is complete.
+    gateway.until_metric("penstock_account_requests_in_flight", &[], 0.0).await;
     let (head, _) = ask(&mut socket, &of("full", false)).await;
     assert!(head.starts_with("http/1.1 200"), "{head}");
     let failed = gateway.metric("penstock_requests_total", &["status=\"502\""]).await;
