@@ -6,6 +6,7 @@ use std::sync::Arc;
 use adapters_canonical::failure::Failure;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
+use pingora_proxy::Session;
 use proxy_route::Choice;
 
 use crate::buffered::ENDED_UNSEEN;
@@ -15,6 +16,7 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, Ctx};
 use crate::gateway::Gateway;
 use crate::handle::Patience;
+use crate::routing::Placeless;
 
 /// A failure of ours that the context holds; Pingora only needs to know that there is one.
 pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
@@ -56,6 +58,30 @@ pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
 }
 
 impl Gateway {
+    /// Where the next attempt goes; the constant that the last word is said to, if none is left.
+    pub(crate) async fn next_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+    ) -> Result<Box<HttpPeer>, Box<Error>> {
+        while ctx.closing.is_none() {
+            let choice = match self.place(session, ctx).await {
+                Ok(choice) => choice,
+                Err(Placeless::Gone(error)) => return Err(error),
+                Err(Placeless::Refused(failure)) => {
+                    ctx.closing = Some(Closing::of(ctx, failure)?);
+                    break;
+                }
+            };
+            match self.set_out(ctx, choice).await {
+                Ok(peer) => return Ok(peer),
+                Err(failure) if self.again(ctx, &failure) => {}
+                Err(failure) => ctx.closing = Some(Closing::of(ctx, failure)?),
+            }
+        }
+        Ok(Closing::peer())
+    }
+
     /// Says the request in its provider's words and finds the way there. From here on the attempt
     /// holds the place.
     pub(crate) async fn set_out(

@@ -33,7 +33,6 @@ use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
 use crate::route::{Place, Route};
-use crate::routing::Placeless;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
@@ -178,22 +177,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        while ctx.closing.is_none() {
-            let choice = match self.place(session, ctx).await {
-                Ok(choice) => choice,
-                Err(Placeless::Gone(error)) => return Err(error),
-                Err(Placeless::Refused(failure)) => {
-                    ctx.closing = Some(Closing::of(ctx, failure)?);
-                    break;
-                }
-            };
-            match self.set_out(ctx, choice).await {
-                Ok(peer) => return Ok(peer),
-                Err(failure) if self.again(ctx, &failure) => {}
-                Err(failure) => ctx.closing = Some(Closing::of(ctx, failure)?),
-            }
-        }
-        Ok(Closing::peer())
+        self.next_peer(session, ctx).await
     }
 
     async fn upstream_request_filter(
