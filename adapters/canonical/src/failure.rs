@@ -63,6 +63,15 @@ pub enum Failure {
         /// Names that look like it, best first.
         near: Vec<String>,
     },
+    /// The model is offered, but not for this request: the conditions of none of its targets hold.
+    #[error(
+        "no target of the model `{model}` takes this request: their conditions on headers, keys \
+         or metadata do not hold"
+    )]
+    NoTargetMatches {
+        /// The model as it was asked for.
+        model: String,
+    },
     /// The model is offered, but no account that serves it has a credential.
     #[error("the provider `{provider}` is not configured: {reason}")]
     ProviderNotConfigured {

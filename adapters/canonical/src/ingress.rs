@@ -1,7 +1,11 @@
 //! What a client's dialect must be able to do: to read what is asked, and to say what came of it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::dialect::{AnswerContext, Dialect, ErrorAnswer, StreamEncoder, Target, UpstreamRequest};
@@ -130,6 +134,9 @@ pub struct Envelope<'a> {
     pub previous: Option<Cow<'a, str>>,
     /// How long the answer may be, if that is a number.
     pub max_tokens: Option<u64>,
+    /// Where the value of `metadata` stands in the body, in dialects whose clients choose its
+    /// entries: see [`metadata`](Self::metadata).
+    pub metadata: Option<Range<usize>>,
 }
 
 impl Envelope<'_> {
@@ -149,7 +156,45 @@ impl Envelope<'_> {
             safety_identifier: self.safety_identifier.map(own),
             previous: self.previous.map(own),
             max_tokens: self.max_tokens,
+            metadata: self.metadata,
         }
+    }
+
+    /// The entries of `metadata` in the body that this was read from. Whatever is no string there
+    /// is left out: whether it may be there is for the provider to say.
+    #[must_use]
+    pub fn metadata(&self, body: &[u8]) -> Vec<(String, String)> {
+        let text = self.metadata.clone().and_then(|at| body.get(at)).unwrap_or_default();
+        serde_json::from_slice(text).map(|Entries(entries)| entries).unwrap_or_default()
+    }
+}
+
+/// The strings of an object, in their order.
+struct Entries(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    if let Ok(value) = serde_json::from_str(value.get()) {
+                        entries.push((name, value));
+                    }
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        from.deserialize_map(Object)
     }
 }
 

@@ -66,6 +66,9 @@ impl<'a> Words<'a> {
             F::ModelUnknown { .. } => {
                 Self { param: Some("model"), ..own(404, INVALID, "model_not_found") }
             }
+            F::NoTargetMatches { .. } => {
+                Self { param: Some("model"), ..own(400, INVALID, "no_target_matches") }
+            }
             F::ProviderNotConfigured { .. } => own(503, SERVER, "provider_not_configured"),
             F::AccountsExhausted { .. } => own(429, "rate_limit_error", "rate_limit_exceeded"),
             F::AccountsDown { .. } => own(503, "overloaded_error", "no_account_available"),
@@ -211,6 +214,8 @@ mod tests {
         check(&Failure::BodyTimedOut, 408, "timeout_error", None, Some("request_timeout"));
         let unknown = Failure::ModelUnknown { model: "x".to_owned(), near: vec![] };
         check(&unknown, 404, INVALID, Some("model"), Some("model_not_found"));
+        let unfit = Failure::NoTargetMatches { model: "x".to_owned() };
+        check(&unfit, 400, INVALID, Some("model"), Some("no_target_matches"));
     }
 
     #[test]

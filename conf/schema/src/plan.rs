@@ -4,6 +4,7 @@
 
 mod auth;
 mod base_url;
+mod condition;
 mod listener;
 mod model;
 mod provider;
@@ -17,6 +18,7 @@ use conf_name::{ModelName, ProviderName};
 pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
+pub use condition::When;
 pub use listener::{Admin, Limits, Listener, ListenerTls, StateDir};
 pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
@@ -121,14 +123,17 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     let checker = Checker { secrets, problems };
     let (listeners, places) = checker.listeners(config.listeners);
     let admin = checker.admin(config.admin, &listeners);
-    let auth = checker.auth(config.auth, &listeners, &places);
+    let (auth, keys) = checker.auth(config.auth, &listeners, &places);
     let no_providers = match &config.providers {
         Field::Missing => true,
         Field::Given(list) => list.value.is_empty(),
         Field::Invalid => false,
     };
     let (providers, declared) = checker.providers(config.providers);
-    let models = checker.models(config.models, &providers, &declared);
+    let models = checker.models(
+        config.models,
+        &model::Known { providers: &providers, declared: &declared, keys: &keys, auth: &auth },
+    );
     let direct_models = config.direct_models.value().unwrap_or(true);
     let root = Place { line: 1, column: 1, key: String::new() };
     if no_providers {

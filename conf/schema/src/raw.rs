@@ -4,6 +4,7 @@
 //! operator. Every key is a [`Field`]: it may be missing or wrong and knows its line.
 
 mod auth;
+mod condition;
 mod listener;
 mod model;
 mod provider;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 pub use auth::AuthMode;
 pub(crate) use auth::{Auth, ClientKey};
+pub(crate) use condition::When;
 pub(crate) use listener::{Admin, Limits, Listener, ListenerTls, State};
 pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};

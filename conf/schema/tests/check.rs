@@ -260,6 +260,62 @@ http2_ping: 15
 }
 
 #[test]
+fn conditions_are_read_and_checked() {
+    let keys = "auth: {mode: keys, keys: [{name: ci, key: {env: PENSTOCK_KEY}}]}\n";
+    let text = format!(
+        "{keys}{}models:
+- name: m
+  targets:
+  - {{provider: p, model: a, when: {{headers: {{X-Tier: [gold, silver]}}, keys: [ci]}}}}
+  - {{provider: p, model: a, when: {{metadata: {{team: [a]}}}}}}
+  - {{provider: p, model: b}}
+",
+        provider("  dialect: openai\n")
+    );
+    let checked = check(&text, &full());
+    let plan = checked.plan.clone().unwrap();
+    let [first, second, third] = &plan.models[0].targets[..] else { panic!() };
+    assert_eq!(
+        first.when.headers,
+        [("x-tier".parse().unwrap(), vec!["gold".into(), "silver".into()])]
+    );
+    assert_eq!(first.when.keys[0].as_str(), "ci");
+    assert_eq!(second.when.metadata, [("team".to_owned(), vec!["a".to_owned()])]);
+    assert!(third.when.is_always() && !first.when.is_always());
+    assert!(!said(&checked).iter().any(|it| it.contains("same target")), "{:?}", checked.problems);
+
+    let text = format!(
+        "{keys}{}models:
+- name: m
+  targets:
+  - {{provider: p, model: a, when: {{}}}}
+  - {{provider: p, model: b, when: {{headers: {{\"x y\": [a], x-a: [], X-B: [1], x-b: [b]}}}}}}
+  - {{provider: p, model: c, when: {{keys: [cl, ci, ci], metadata: {{}}, header: {{}}}}}}
+  - {{provider: p, model: d, when: {{keys: [], metadata: {{team: a}}}}}}
+",
+        provider("  dialect: openai\n")
+    );
+    problems(
+        &text,
+        &[
+            "9:35: models[0].targets[0].when: names no condition; leave it out to take every \
+             request",
+            "10:53: models[0].targets[1].when.headers.x y: is not the name of a header",
+            "10:63: models[0].targets[1].when.headers.x-a: needs at least one value",
+            "10:73: models[0].targets[1].when.headers.X-B[0]: expected a string, found a number \
+             (put it in quotes)",
+            "10:82: models[0].targets[1].when.headers.x-b: is given twice",
+            "11:43: models[0].targets[2].when.keys[0]: no key is called `cl`; did you mean `ci`?",
+            "11:51: warning: models[0].targets[2].when.keys[2]: is listed already",
+            "11:66: models[0].targets[2].when.metadata: needs at least one entry",
+            "11:70: models[0].targets[2].when.header: unknown key; did you mean `headers`?",
+            "12:42: models[0].targets[3].when.keys: needs at least one key",
+            "12:63: models[0].targets[3].when.metadata.team: expected a list, found a string",
+        ],
+    );
+}
+
+#[test]
 fn each_dialect_knows_where_its_provider_is() {
     for (dialect, url, version) in [
         ("openai", "https://api.openai.com/v1", None),
@@ -313,7 +369,9 @@ fn the_reference_file_means_what_it_says() {
     assert_eq!(limits.concurrent.unwrap().get(), 200);
     assert_eq!(limits.requests_per_minute.unwrap().get(), 4000);
     assert_eq!(limits.tokens_per_minute.unwrap().get(), 2_000_000);
-    assert_eq!(plan.model("team/fast").unwrap().targets.len(), 1);
+    let team = &plan.model("team/fast").unwrap().targets;
+    assert_eq!(team[0].when.keys[0].as_str(), "ci");
+    assert!(team[1].when.is_always());
     assert!(plan.model("nobody").is_none());
     let keys: Vec<&str> = plan.auth.keys.iter().map(|key| key.key.expose()).collect();
     assert_eq!(keys, ["pk-1", "pk-2"]);

@@ -7,15 +7,20 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::{ListenFds, RuntimeOpts, ShutdownWatch};
 use pingora::services::Service;
-use socket2::{Domain, Type};
+use socket2::{Domain, TcpKeepalive, Type};
 
 /// Connections that wait to be accepted: as many as the system allows. The standard library's 128
 /// would turn a burst of clients away for a second.
 const BACKLOG: i32 = 65_535;
+
+/// After so much silence a client's machine is asked whether it is still there: one that is gone
+/// without a word is found, and so is its request, and a middlebox keeps the connection in mind.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// A service whose sockets listen already.
 pub(crate) struct Listening<S> {
@@ -39,6 +44,10 @@ impl Socket {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        // Accepted connections inherit it.
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3),
+        )?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Self { address, listener: socket.into() })

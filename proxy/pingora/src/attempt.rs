@@ -6,24 +6,32 @@ use std::sync::Arc;
 use adapters_canonical::failure::Failure;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
+use pingora_proxy::Session;
 use proxy_route::Choice;
 
 use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{Cause, cause};
 use crate::chat;
+use crate::closing::Closing;
 use crate::ctx::{Answer, Ctx};
 use crate::gateway::Gateway;
 use crate::handle::Patience;
+use crate::routing::Placeless;
 
 /// A failure of ours that the context holds; Pingora only needs to know that there is one.
 pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
 /// The attempt failed and there will be another.
 pub(crate) const AGAIN: ErrorType = ErrorType::Custom("Again");
 
-/// The context holds why; the proxy loop needs to know only that.
-pub(crate) fn refused(ctx: &mut Ctx, failure: Failure) -> Box<Error> {
-    ctx.failure = Some(failure);
-    Error::explain(REFUSED, "the request cannot be sent")
+/// Has the proxy loop say the last word to the client.
+pub(crate) fn close(ctx: &mut Ctx, closing: pingora::Result<Closing>) -> Box<Error> {
+    match closing {
+        Ok(closing) => {
+            ctx.closing = Some(closing);
+            again()
+        }
+        Err(error) => error,
+    }
 }
 
 /// Has the proxy loop begin another attempt.
@@ -33,7 +41,47 @@ pub(crate) fn again() -> Box<Error> {
     error
 }
 
+/// Whether the same place is tried once more: a pooled connection that its other end had closed
+/// before anything was sent on it, or HTTP/2 where HTTP/1.1 is spoken.
+pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
+    let Some(chat) = &mut ctx.chat else { return false };
+    let Some(attempt) = &mut chat.attempt else { return false };
+    if *error.etype() == AGAIN || !matches!(attempt.answer, Answer::Awaited) {
+        return false;
+    }
+    error.retry.decide_reuse(pooled);
+    if !error.retry() || !chat.course.may_return(pooled) {
+        return false;
+    }
+    chat.course.next = attempt.take_place();
+    chat.course.next.is_some()
+}
+
 impl Gateway {
+    /// Where the next attempt goes; the constant that the last word is said to, if none is left.
+    pub(crate) async fn next_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+    ) -> Result<Box<HttpPeer>, Box<Error>> {
+        while ctx.closing.is_none() {
+            let choice = match self.place(session, ctx).await {
+                Ok(choice) => choice,
+                Err(Placeless::Gone(error)) => return Err(error),
+                Err(Placeless::Refused(failure)) => {
+                    ctx.closing = Some(Closing::of(ctx, failure)?);
+                    break;
+                }
+            };
+            match self.set_out(ctx, choice).await {
+                Ok(peer) => return Ok(peer),
+                Err(failure) if self.again(ctx, &failure) => {}
+                Err(failure) => ctx.closing = Some(Closing::of(ctx, failure)?),
+            }
+        }
+        Ok(Closing::peer())
+    }
+
     /// Says the request in its provider's words and finds the way there. From here on the attempt
     /// holds the place.
     pub(crate) async fn set_out(
@@ -85,15 +133,21 @@ impl Gateway {
         if self.again(ctx, &failure) {
             return again();
         }
-        refused(ctx, failure)
+        let closing = Closing::of(ctx, failure);
+        close(ctx, closing)
     }
 
-    /// Whether an error of the proxy loop is followed by another attempt.
+    /// What follows an error of the proxy loop: another attempt, or the last word to the client.
+    /// A client that is gone needs neither.
     pub(crate) fn decide(&self, ctx: &mut Ctx, mut error: Box<Error>) -> Box<Error> {
         if *error.etype() == AGAIN {
             return error;
         }
         error.set_retry(false);
+        if ctx.closing.is_some() {
+            // Nothing can fail there but the client.
+            return error;
+        }
         let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
         let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
         let failure = match ctx.failure.take() {
@@ -103,15 +157,16 @@ impl Gateway {
                 Cause::Client => return error,
             },
         };
-        if *error.etype() == ENDED_UNSEEN || whole_is_out {
-            // The answer may be complete all the same: see `end_unseen`.
+        if whole_is_out {
             return error;
         }
-        if self.again(ctx, &failure) {
-            error.set_retry(true);
-        } else {
-            ctx.failure = Some(failure);
-        }
-        error
+        let closing = match *error.etype() == ENDED_UNSEEN {
+            // The answer may be complete all the same.
+            true => Closing::of_unseen(ctx, failure),
+            false if self.again(ctx, &failure) => return again(),
+            false => Closing::of(ctx, failure),
+        };
+        tracing::debug!(request_id = ctx.request_id, %error, "no attempt is left");
+        close(ctx, closing)
     }
 }

@@ -164,9 +164,6 @@ impl BufferedSession {
             let mut header = head::opening(200, media, (beats.dialect, &beats.request_id))?;
             if matches!(self.get(), ServerSession::H1(_)) {
                 header.insert_header(TRANSFER_ENCODING, "chunked")?;
-                // If it ends in an error, the proxy loop closes the connection: better to have
-                // said so than to have the client's next request meet that.
-                self.get_mut().set_keepalive(None);
             }
             self.header_sent = true;
             self.handle.lock().header_is_out = true;

@@ -72,6 +72,7 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::BodyTimedOut
         | Failure::BodyMalformed(_)
         | Failure::ModelUnknown { .. }
+        | Failure::NoTargetMatches { .. }
         | Failure::ProviderNotConfigured { .. }
         | Failure::AccountsExhausted { .. }
         | Failure::AccountsDown { .. }

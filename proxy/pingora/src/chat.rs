@@ -81,6 +81,10 @@ pub(crate) async fn read(
         opted_out,
     };
     let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
+    if course.fits_nowhere() {
+        let model = envelope.model.into_owned();
+        return Err(Unread::Refused(Failure::NoTargetMatches { model }));
+    }
     let envelope = envelope.into_owned();
     let heartbeat = ctx.snapshot.plan.heartbeat;
     let media = match envelope.framing {

@@ -9,11 +9,13 @@ use conf_name::ModelName;
 use pingora::http::RequestHeader;
 use proxy_admit::key::Caller;
 use proxy_route::affinity::{SessionId, SessionPieces};
+use proxy_route::condition::{Barred, Facts, Looked};
 use proxy_route::resolve::Resolved;
 use proxy_route::retry::{self, Attempts};
 use proxy_route::{Choice, Route, Tried, Wish};
 
 use crate::snapshot::Snapshot;
+use crate::waiting::Wanted;
 
 /// Bytes of JSON that make one token, roughly.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -23,6 +25,8 @@ const USUAL_OUTPUT: u64 = 1024;
 const LARGEST_INPUT: u64 = 200_000;
 /// How often the same places are tried again when all of them have failed.
 const ROUNDS: u32 = 1;
+/// How often a request goes back to a place whose connection was of no use.
+const MOST_RETURNS: u32 = 6;
 
 /// The way of one request.
 pub(crate) struct Course {
@@ -34,6 +38,8 @@ pub(crate) struct Course {
     /// Attempts that were made.
     pub(crate) made: u32,
     rounds: u32,
+    /// How often a connection was of no use, and its place was tried once more.
+    returned: u32,
     /// The place of the next attempt, if it is taken already.
     pub(crate) next: Option<Choice>,
     /// Not before that much time has passed.
@@ -43,6 +49,10 @@ pub(crate) struct Course {
     opted_out: bool,
     /// Models that were asked, beside the one the client named.
     asked: Vec<ModelName>,
+    /// What conditions look at, if there are any.
+    facts: Option<Box<Facts>>,
+    /// Targets that do not take this request.
+    barred: Barred,
 }
 
 impl Course {
@@ -52,10 +62,14 @@ impl Course {
         ask: &Ask<'_>,
         now: Instant,
     ) -> Self {
-        let route = snapshot.routes.route(resolved, now);
-        let total = resolved
-            .targets()
-            .first()
+        let route = snapshot.route(&ask.envelope.model, resolved, now);
+        let looked = snapshot.routes.looked_at();
+        let facts = (!looked.is_empty()).then(|| Box::new(ask.facts(looked)));
+        let barred = facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));
+        let mut open = resolved.targets().iter().enumerate().filter(|(at, _)| !barred.has(*at));
+        let total = open
+            .next()
+            .map(|(_, target)| target)
             .map_or(Duration::MAX, |target| timeouts(resolved, &target.provider.timeouts).total);
         Self {
             session: ask.session(snapshot, &route),
@@ -65,11 +79,14 @@ impl Course {
             tried: Vec::new(),
             made: 0,
             rounds: 0,
+            returned: 0,
             next: None,
             pause: None,
             deadline: now.checked_add(total).unwrap_or(now + Duration::from_secs(1 << 30)),
             opted_out: ask.opted_out,
             asked: Vec::new(),
+            facts,
+            barred,
         }
     }
 
@@ -80,6 +97,19 @@ impl Course {
             estimated_tokens: self.estimated_tokens,
             tried: &self.tried,
             prices: &self.prices,
+            barred: Some(&self.barred),
+        }
+    }
+
+    /// The same, to be kept while it waits.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            route: Arc::clone(&self.route),
+            session: self.session,
+            estimated_tokens: self.estimated_tokens,
+            tried: self.tried.clone(),
+            prices: self.prices.clone(),
+            barred: self.barred.clone(),
         }
     }
 
@@ -87,6 +117,14 @@ impl Course {
     pub(crate) fn attempts(&self, most: u32, content_sent: bool) -> Attempts {
         let Self { made, deadline, opted_out, .. } = *self;
         Attempts { made, most, deadline, content_sent, opted_out }
+    }
+
+    /// Whether the same place is tried once more, over another connection. Many pooled connections
+    /// may be closed at once; of a new one that is of no use, another will hardly be better.
+    pub(crate) fn may_return(&mut self, pooled: bool) -> bool {
+        let may = self.returned < if pooled { MOST_RETURNS } else { 1 };
+        self.returned += u32::from(may);
+        may
     }
 
     /// Not there again.
@@ -113,7 +151,13 @@ impl Course {
         self.tried.clear();
         // Its accounts are others: the session stays where it is.
         self.session = None;
+        self.barred = self.facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));
         self.route = route;
+    }
+
+    /// Whether no target takes this request.
+    pub(crate) fn fits_nowhere(&self) -> bool {
+        self.barred.all()
     }
 
     /// Whether this model has been asked.
@@ -156,6 +200,17 @@ impl Ask<'_> {
             return SessionId::of(key, model, &pieces);
         }
         SessionId::of(key, model, &pieces)
+    }
+
+    fn facts(&self, looked: &Looked) -> Facts {
+        let mut headers = Vec::new();
+        for name in &looked.headers {
+            let values = self.header.headers.get_all(name).iter();
+            let values = values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
+            headers.extend(values.map(|value| (name.clone(), value.to_owned())));
+        }
+        let metadata = if looked.metadata { self.envelope.metadata(self.body) } else { Vec::new() };
+        Facts { key: key_name(self.caller).to_owned(), headers, metadata }
     }
 
     fn input_tokens(&self) -> u64 {
@@ -217,6 +272,7 @@ pub(crate) fn class(failure: &Failure) -> retry::Failure {
         | Failure::BodyTimedOut
         | Failure::BodyMalformed(_)
         | Failure::ModelUnknown { .. }
+        | Failure::NoTargetMatches { .. }
         | Failure::ProviderNotConfigured { .. }
         | Failure::AccountsExhausted { .. }
         | Failure::AccountsDown { .. }

@@ -18,6 +18,7 @@ use proxy_route::{Choice, Place};
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
 use crate::answer::{Outcome, Whole};
+use crate::closing::Closing;
 use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
@@ -38,6 +39,8 @@ pub struct Ctx {
     /// Why there was no answer, once that is known.
     pub(crate) failure: Option<Failure>,
     pub(crate) chat: Option<Box<ChatExchange>>,
+    /// What is left to say to the client, once no attempt is left.
+    pub(crate) closing: Option<Closing>,
 }
 
 /// A chat request and what becomes of it.

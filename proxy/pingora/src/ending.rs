@@ -58,28 +58,6 @@ impl Gateway {
         session.write_response_body(Some(Bytes::from(tail)), true).await
     }
 
-    /// Gives the client an answer of which the filters saw no end, though it is complete.
-    pub(crate) async fn end_unseen(
-        &self,
-        session: &mut Session,
-        ctx: &mut Ctx,
-        failure: Failure,
-    ) -> pingora::Result<()> {
-        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
-        if !exchange.attempt.as_ref().is_some_and(|a| matches!(a.answer, Answer::Whole(_))) {
-            return self.end_badly(session, ctx, failure).await;
-        }
-        match finish_whole(exchange, &ctx.request_id) {
-            Err((failure, _)) => self.end_badly(session, ctx, failure).await,
-            Ok(body) if body.is_empty() => self.end_badly(session, ctx, failure).await,
-            Ok(body) => {
-                buffered::uninstall(session, &exchange.handle);
-                session.set_keepalive(None);
-                reply::json(session, 200, body, &ctx.request_id).await
-            }
-        }
-    }
-
     pub(crate) fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
         let labels = ctx.labels();
         self.metrics.request(&labels, status, took);

@@ -24,16 +24,15 @@ use proxy_route::retry::RetryPolicy;
 use proxy_telemetry::Metrics;
 
 use crate::answer::Whole;
-use crate::attempt::{AGAIN, REFUSED, again, refused};
+use crate::attempt::{REFUSED, again, returns};
 use crate::body::Unread;
-use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{Cause, cause};
+use crate::closing::Closing;
 use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
 use crate::route::{Place, Route};
-use crate::routing::Placeless;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
@@ -62,7 +61,13 @@ impl Gateway {
         let snapshots = Snapshots::new(plan, Arc::clone(&router), Arc::clone(&metrics));
         let snapshots = Arc::new(snapshots);
         routing::watch_accounts(&metrics, Arc::downgrade(&snapshots));
-        Self { snapshots, router, waiting: Waiting::default(), metrics, dns: Dns::new() }
+        Self {
+            snapshots,
+            waiting: Waiting::new(Arc::clone(&router)),
+            router,
+            metrics,
+            dns: Dns::new(),
+        }
     }
 
     async fn chat(&self, session: &mut Session, ctx: &mut Ctx, asked: Asked<'_>) -> Result<bool> {
@@ -123,6 +128,7 @@ impl ProxyHttp for Gateway {
             caller: Caller::Anonymous,
             failure: None,
             chat: None,
+            closing: None,
         }
     }
 
@@ -171,18 +177,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        loop {
-            let choice = match self.place(session, ctx).await {
-                Ok(choice) => choice,
-                Err(Placeless::Gone(error)) => return Err(error),
-                Err(Placeless::Refused(failure)) => return Err(refused(ctx, failure)),
-            };
-            match self.set_out(ctx, choice).await {
-                Ok(peer) => return Ok(peer),
-                Err(failure) if self.again(ctx, &failure) => {}
-                Err(failure) => return Err(refused(ctx, failure)),
-            }
-        }
+        self.next_peer(session, ctx).await
     }
 
     async fn upstream_request_filter(
@@ -191,6 +186,10 @@ impl ProxyHttp for Gateway {
         upstream_request: &mut RequestHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if ctx.closing.is_some() {
+            *upstream_request = Closing::request()?;
+            return Ok(());
+        }
         let Some(ChatExchange { attempt: Some(attempt), envelope, .. }) = ctx.chat.as_deref()
         else {
             return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
@@ -210,6 +209,9 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if ctx.closing.is_some() {
+            return Ok(());
+        }
         // The body that came is a stand-in; this is the one that was announced.
         *body = ctx.attempt().filter(|_| end).map(|attempt| std::mem::take(&mut attempt.body));
         Ok(())
@@ -222,6 +224,10 @@ impl ProxyHttp for Gateway {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if upstream_response.status.is_informational() {
+            return Ok(());
+        }
+        if let Some(closing) = &ctx.closing {
+            *upstream_response = closing.header();
             return Ok(());
         }
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
@@ -281,6 +287,10 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
+        if let Some(closing) = &mut ctx.closing {
+            *body = end.then(|| closing.take_body());
+            return Ok(None);
+        }
         let started = ctx.started;
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
         let piece = body.take();
@@ -347,18 +357,8 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("upstream {}", peer._address));
-        let Some(attempt) = ctx.attempt() else { return error };
-        if matches!(attempt.answer, Answer::Awaited) && *error.etype() != AGAIN {
-            // A pooled connection that its other end had closed before anything was sent on it,
-            // or HTTP/2 where HTTP/1.1 is spoken: the same place once more.
-            error.retry.decide_reuse(client_reused);
-            if error.retry()
-                && let Some(choice) = attempt.take_place()
-                && let Some(chat) = &mut ctx.chat
-            {
-                chat.course.next = Some(choice);
-                return error;
-            }
+        if returns(ctx, &mut error, client_reused) {
+            return error;
         }
         self.decide(ctx, error)
     }
@@ -379,11 +379,7 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
-        let ended = match *error.etype() == ENDED_UNSEEN {
-            true => self.end_unseen(session, ctx, failure).await,
-            false => self.end_badly(session, ctx, failure).await,
-        };
-        if let Err(error) = ended {
+        if let Err(error) = self.end_badly(session, ctx, failure).await {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
         let status = session.response_written().map_or(0, |header| header.status.as_u16());
@@ -408,7 +404,7 @@ impl ProxyHttp for Gateway {
                 chat.outcome.failure = ctx.failure.take();
             }
             chat.settle(gone, clock::now());
-            self.waiting.place_given_back(clock::now());
+            self.waiting.offer(clock::now());
         }
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);

@@ -13,6 +13,7 @@
 //! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
 //! | `head`            | which headers travel?                                            |
 //! | `ending`          | how does a request end that does not end by itself?              |
+//! | `closing`         | how is the last word said without closing the connection?        |
 //! | `cause`           | whose fault is an error?                                         |
 //! | `upstream`, `dns` | where is a provider, and how is it reached?                      |
 //! | `snapshot`        | which configuration does this request live under?                |
@@ -26,6 +27,7 @@ mod buffered;
 mod cause;
 mod chat;
 mod clock;
+mod closing;
 mod course;
 mod ctx;
 mod dns;

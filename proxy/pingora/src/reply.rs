@@ -15,7 +15,7 @@ use pingora_proxy::Session;
 /// Names a request in every answer, log line and error.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Answers with JSON.
 pub(crate) async fn json(

@@ -16,10 +16,12 @@ use crate::course::{class, key_name};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
 use crate::snapshot::{Snapshot, Snapshots};
+use crate::waiting::{SOON, is_worth_a_wait};
 use crate::{cause, clock};
 
-/// A place that is given back by somebody else comes at any moment: worth a wait however short.
-const SOON: Duration = Duration::from_secs(1);
+/// What is told to somebody who was never looked at: those before it had no room.
+const CROWDED: Saturated =
+    Saturated { reason: Saturation::Exhausted, retry_after: Some(Duration::from_secs(1)) };
 
 /// Why a request has no place.
 pub(crate) enum Placeless {
@@ -46,53 +48,51 @@ impl Gateway {
         if let Some(pause) = chat.course.pause.take() {
             idle(session, tokio::time::sleep(pause)).await.map_err(Placeless::Gone)?;
         }
+        // Whoever comes while others wait for the same waits behind them, room or not.
+        let saturated = if self.waiting.is_wanted(&chat.course.route) {
+            None
+        } else {
+            match self.choose(chat, clock::now()) {
+                Ok(choice) => return Ok(choice),
+                Err(saturated) => Some(saturated),
+            }
+        };
         let until = (clock::now() + snapshot.plan.queue.wait).min(chat.course.deadline);
         let bounds = QueueBounds {
             total: snapshot.plan.queue.requests,
             per_key: snapshot.plan.queue.requests_per_key,
         };
+        if let Some(saturated) = saturated.filter(|it| !is_worth_a_wait(it, until)) {
+            return Err(Placeless::Refused(self.saturated(chat, saturated)));
+        }
         let key = key_name(caller);
-        let mut call = None;
-        let mut waited = None;
-        loop {
-            let now = clock::now();
-            let found = self.choose(chat, now);
-            let saturated = match found {
-                Ok(choice) => {
-                    if let Some(wait) = waited {
-                        proxy_telemetry::routing::Wait::end(wait, true);
-                    }
-                    return Ok(choice);
-                }
-                Err(saturated) => saturated,
-            };
-            let left = until.saturating_duration_since(now);
-            // Joins before the call is passed on, so that nobody is forgotten between the two.
-            let waiter = match saturated.retry_after {
-                Some(after) if !left.is_zero() && (after <= left || after <= SOON) => {
-                    self.waiting.join(key, until, bounds).ok().map(|waiter| (waiter, after))
-                }
-                _ => None,
-            };
-            if let Some(call) = call.take() {
-                self.waiting.pass_on(call, now);
+        let Ok(waiter) = self.waiting.join(key, until, bounds, chat.course.wanted()) else {
+            let saturated = saturated.unwrap_or(CROWDED);
+            return Err(Placeless::Refused(self.saturated(chat, saturated)));
+        };
+        let waited = self.metrics.routing.wait();
+        let outcome = idle(session, waiter.outcome(until)).await.map_err(Placeless::Gone)?;
+        waited.end(outcome.is_ok());
+        match outcome {
+            Ok(choice) => {
+                self.note_move(&choice);
+                Ok(choice)
             }
-            let Some((mut waiter, after)) = waiter else {
-                if let Some(wait) = waited {
-                    proxy_telemetry::routing::Wait::end(wait, false);
-                }
-                return Err(Placeless::Refused(self.saturated(chat, saturated)));
-            };
-            waited.get_or_insert_with(|| self.metrics.routing.wait());
-            let pause = after.clamp(Duration::from_millis(5), left.max(Duration::from_millis(5)));
-            let called = tokio::time::timeout(pause, waiter.called());
-            call = idle(session, called).await.map_err(Placeless::Gone)?.ok();
+            Err(why) => {
+                let why = why.or(saturated).unwrap_or(CROWDED);
+                Err(Placeless::Refused(self.saturated(chat, why)))
+            }
         }
     }
 
     fn choose(&self, chat: &ChatExchange, now: Instant) -> Result<Choice, Saturated> {
         let course = &chat.course;
         let choice = self.router.choose(&course.route, &course.wish(), now, &mut rand::rng())?;
+        self.note_move(&choice);
+        Ok(choice)
+    }
+
+    fn note_move(&self, choice: &Choice) {
         if let Bound::Moved(reason) = choice.bound {
             self.metrics.routing.session_moved(match reason {
                 MoveReason::Removed => "removed",
@@ -100,7 +100,6 @@ impl Gateway {
                 MoveReason::Down => "down",
             });
         }
-        Ok(choice)
     }
 
     /// What the client is told when no account takes its request.
@@ -142,15 +141,15 @@ impl Gateway {
         let key = key_name(caller);
         let rng = &mut rand::rng();
         let verdict = self.router.report(reservation, class(failure), &attempts, key, now, rng);
-        self.waiting.place_given_back(now);
+        self.waiting.offer(now);
         let goes_on = match verdict {
             Verdict::NextAccount => {
                 chat.course.avoid(place.into());
-                self.goes_on(chat, failure, now)
+                self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
             }
             Verdict::NextTarget => {
                 chat.course.avoid(Tried { target: place.target, account: None });
-                self.goes_on(chat, failure, now)
+                self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
             }
             Verdict::Fallback(why) => self.falls_back(chat, snapshot, why, now),
             Verdict::GiveUp(why) => {
@@ -165,7 +164,13 @@ impl Gateway {
     }
 
     /// Takes the next place, if there is one or may soon be one.
-    fn goes_on(&self, chat: &mut ChatExchange, failure: &Failure, now: Instant) -> bool {
+    fn goes_on(
+        &self,
+        chat: &mut ChatExchange,
+        failure: &Failure,
+        wait: Duration,
+        now: Instant,
+    ) -> bool {
         let saturated = match self.choose(chat, now) {
             Ok(choice) => {
                 chat.course.next = Some(choice);
@@ -176,7 +181,7 @@ impl Gateway {
         let may_wait = |after: Duration| now + after < chat.course.deadline;
         match saturated.reason {
             // The same places once more, if what went wrong may pass.
-            Saturation::Tried => passes(failure) && chat.course.another_round(),
+            Saturation::Tried => passes(failure, wait) && chat.course.another_round(),
             Saturation::Exhausted | Saturation::Down => {
                 saturated.retry_after.is_some_and(|after| after <= SOON && may_wait(after))
             }
@@ -196,14 +201,16 @@ impl Gateway {
             Resolved::Listed(model) => Some(model.name.clone()),
             Resolved::Direct(_) => None,
         };
-        let untried = |course: &crate::course::Course| {
-            let mut models = course.route.fallbacks(why).iter();
-            models.find(|m| own.as_ref() != Some(m) && !course.has_asked(m)).cloned()
-        };
-        while let Some(model) = untried(&chat.course) {
-            let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { return false };
+        for model in chat.course.route.fallbacks(why).to_vec() {
+            if own.as_ref() == Some(&model) || chat.course.has_asked(&model) {
+                continue;
+            }
+            let Ok(resolved) = resolve(&snapshot.plan, model.as_ref()) else { continue };
             let route = snapshot.routes.route(&resolved, now);
             chat.course.fall_back(model, &resolved, route);
+            if chat.course.fits_nowhere() {
+                continue;
+            }
             if let Ok(choice) = self.choose(chat, now) {
                 chat.resolved = resolved;
                 chat.course.next = Some(choice);
@@ -253,15 +260,16 @@ impl Gateway {
     }
 }
 
-/// Whether a failure may be over in a moment.
-fn passes(failure: &Failure) -> bool {
+/// Whether a failure may be over in a moment, or before a request has waited for too long.
+fn passes(failure: &Failure, wait: Duration) -> bool {
     use proxy_route::retry::Failure as F;
     match class(failure) {
         F::Unreachable | F::Conflict | F::Broken | F::BrokeOff | F::Overloaded { .. } => true,
+        // It then waits for its turn, like everybody else.
+        F::Limited { retry_after } => retry_after.is_some_and(|after| after <= wait),
         F::Credential
         | F::Unpaid
         | F::ModelMissing
-        | F::Limited { .. }
         | F::TimedOut
         | F::ContextWindow
         | F::ContentPolicy

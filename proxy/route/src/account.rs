@@ -37,6 +37,10 @@ pub struct Policy {
     pub longest_wait: Duration,
     /// The rest of an account that is not paid for.
     pub unpaid_rest: Duration,
+    /// How often a credential that was refused is tried again, with one request. A refusal is
+    /// meant to last until the credential changes, so this is rare; but providers have refused
+    /// good keys for some minutes, and that should not need an operator.
+    pub refused_rest: Duration,
 }
 
 impl Default for Policy {
@@ -49,6 +53,7 @@ impl Default for Policy {
             longest_rest: Duration::from_secs(60),
             longest_wait: Duration::from_secs(60 * 60),
             unpaid_rest: Duration::from_secs(5 * 60),
+            refused_rest: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -78,7 +83,7 @@ pub struct AccountStatus {
 pub struct Blocked {
     /// In general terms.
     pub reason: BlockReason,
-    /// When that may be over; `None` if only a change of the configuration helps.
+    /// When that may be over.
     pub until: Option<Instant>,
 }
 
@@ -89,7 +94,7 @@ pub enum BlockReason {
     Exhausted,
     /// It fails, or is not paid for.
     Down,
-    /// Its credential was refused; it is out until that changes.
+    /// Its credential was refused; it is out until that changes, but for a rare trial.
     CredentialRefused,
 }
 
@@ -155,12 +160,12 @@ impl Account {
         tokens: u64,
         now: Instant,
     ) -> Result<Reservation, Blocked> {
-        let probe = {
+        let taken = {
             let mut live = self.live();
-            let probing = live.check(&self.policy, lane, tokens, now)?;
-            live.take(lane, tokens, probing, now)
+            let pass = live.check(&self.policy, lane, tokens, now)?;
+            live.take(&self.policy, lane, tokens, pass, now)
         };
-        Ok(Reservation::new(Arc::clone(self), lane, credential, tokens, probe, now))
+        Ok(Reservation::new(Arc::clone(self), lane, credential, tokens, taken, now))
     }
 
     pub(crate) fn status(&self, now: Instant) -> AccountStatus {

@@ -23,7 +23,8 @@ use conf_schema::plan::Strategy;
 use rand::{Rng, RngExt};
 
 use crate::account::{BlockReason, Blocked, View};
-use crate::table::{Candidate, Route, Tried};
+use crate::router::Wish;
+use crate::table::{Candidate, Route};
 
 /// An account that has room.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +51,7 @@ impl Contender {
 /// One look at the candidates of a route: who has room, and why the others have none.
 pub(crate) struct Survey<'a> {
     candidates: &'a [Candidate],
-    tried: &'a [Tried],
-    tokens: u64,
+    wish: &'a Wish<'a>,
     now: Instant,
     pub(crate) blockage: Blockage,
 }
@@ -72,7 +72,11 @@ impl Blockage {
         match blocked.reason {
             BlockReason::Exhausted => self.exhausted = true,
             BlockReason::Down => self.down = true,
-            BlockReason::CredentialRefused => self.refused = true,
+            BlockReason::CredentialRefused => {
+                // It will most likely be refused again: nothing to wait for.
+                self.refused = true;
+                return;
+            }
         }
         self.until = match (self.until, blocked.until) {
             (Some(one), Some(other)) => Some(one.min(other)),
@@ -82,22 +86,22 @@ impl Blockage {
 }
 
 impl<'a> Survey<'a> {
-    pub(crate) fn new(route: &'a Route, tried: &'a [Tried], tokens: u64, now: Instant) -> Self {
-        Self { candidates: &route.candidates, tried, tokens, now, blockage: Blockage::default() }
+    pub(crate) fn new(route: &'a Route, wish: &'a Wish<'a>, now: Instant) -> Self {
+        Self { candidates: &route.candidates, wish, now, blockage: Blockage::default() }
     }
 
     /// The contenders of a range of candidates, in their order.
     fn open(&mut self, range: Range<usize>) -> impl Iterator<Item = Contender> {
         let candidates = self.candidates.get(range.clone()).unwrap_or_default();
         range.zip(candidates).filter_map(|(index, candidate)| {
-            if !candidate.equipped {
+            if !candidate.equipped || self.wish.bars(candidate.place.target) {
                 return None;
             }
-            if self.tried.iter().any(|tried| tried.covers(candidate)) {
+            if self.wish.tried.iter().any(|tried| tried.covers(candidate)) {
                 self.blockage.tried = true;
                 return None;
             }
-            match candidate.account.view(candidate.lane, self.tokens, self.now) {
+            match candidate.account.view(candidate.lane, self.wish.estimated_tokens, self.now) {
                 Ok(view) => {
                     let share = f64::from(candidate.weight.get()) * view.share;
                     Some(Contender { index, share, view })

@@ -7,6 +7,7 @@
 //! | module       | answers                                                        |
 //! |--------------|----------------------------------------------------------------|
 //! | [`resolve`]  | which targets does this model name stand for?                  |
+//! | [`condition`]| which of them take this request?                               |
 //! | [`Router`]   | which account of which target is next, and is there any?       |
 //! | [`account`]  | what is known of an account, and who holds a place on it?      |
 //! | [`capacity`] | how much room is left, by configuration and by the provider?   |
@@ -43,6 +44,7 @@ pub mod affinity;
 pub mod balance;
 pub mod breaker;
 pub mod capacity;
+pub mod condition;
 pub mod queue;
 pub mod resolve;
 pub mod retry;

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 /// Requests that wait for room, each until a moment of its own.
 ///
-/// Keys take turns, so one that sends much waits behind itself. Only the order is kept here:
-/// waiting and waking are the caller's, who asks [`next`](Self::next) whenever a place was given
-/// back and lets that request choose again.
-#[derive(Debug, Default)]
-pub struct Queue {
-    keys: HashMap<Box<str>, VecDeque<Waiting>>,
-    /// Every key that has somebody waiting, once.
+/// Keys take turns, so one that sends much waits behind itself; within a key and a lane, who came
+/// first is served first. Only the order is kept here. Waiting and waking are the caller's, who
+/// [offers](Self::offer) whatever was given back, to those who wait before anybody else.
+#[derive(Debug)]
+pub struct Queue<T> {
+    keys: HashMap<Box<str>, VecDeque<Waiting<T>>>,
+    /// Every key that has somebody waiting, once; the next to be served first.
     turns: VecDeque<Box<str>>,
     waiting: usize,
     issued: u64,
@@ -27,7 +27,7 @@ pub struct QueueBounds {
 }
 
 /// A place in the queue.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Ticket(u64);
 
 /// There is no place in the queue.
@@ -36,26 +36,35 @@ pub struct Ticket(u64);
 pub struct Full;
 
 #[derive(Debug)]
-struct Waiting {
+struct Waiting<T> {
     ticket: Ticket,
     until: Instant,
+    lane: usize,
+    what: T,
 }
 
-impl Queue {
-    /// An empty queue.
-    #[must_use]
-    pub fn new() -> Self {
-        let (keys, turns) = (HashMap::new(), VecDeque::new());
-        Self { keys, turns, waiting: 0, issued: 0 }
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { keys: HashMap::new(), turns: VecDeque::new(), waiting: 0, issued: 0 }
     }
+}
 
-    /// Waits until `until` at most. `key` is the name of the client's key. `bounds` are those of
-    /// now: they may have been others for those that wait already.
+impl<T> Queue<T> {
+    /// Waits until `until` at most. `key` is the name of the client's key. Requests of one `lane`
+    /// want the same places: they do not overtake each other within their key. `bounds` are those
+    /// of now: they may have been others for those that wait already.
     ///
     /// # Errors
     ///
     /// [`Full`] if too many wait already, in all or of this key.
-    pub fn join(&mut self, key: &str, until: Instant, bounds: QueueBounds) -> Result<Ticket, Full> {
+    pub fn join(
+        &mut self,
+        key: &str,
+        lane: usize,
+        until: Instant,
+        bounds: QueueBounds,
+        what: T,
+    ) -> Result<Ticket, Full> {
         let of_key = self.keys.get(key).map_or(0, VecDeque::len);
         if self.waiting >= bounds.total || of_key >= bounds.per_key {
             return Err(Full);
@@ -65,48 +74,64 @@ impl Queue {
         if of_key == 0 {
             self.turns.push_back(key.into());
         }
-        self.keys.entry(key.into()).or_default().push_back(Waiting { ticket, until });
+        let waiting = Waiting { ticket, until, lane, what };
+        self.keys.entry(key.into()).or_default().push_back(waiting);
         self.waiting += 1;
         Ok(ticket)
     }
 
-    /// Whose turn it is; it leaves the queue. Those whose time is over leave on the way.
-    pub fn next(&mut self, now: Instant) -> Option<Ticket> {
-        while let Some(key) = self.turns.pop_front() {
-            let Some(line) = self.keys.get_mut(&key) else { continue };
-            let before = line.len();
-            let mut found = None;
-            while let Some(Waiting { ticket, until }) = line.pop_front() {
-                if now < until {
-                    found = Some(ticket);
-                    break;
+    /// Offers what there is to those who wait, in their order, until one of them takes something:
+    /// that one leaves the queue and its key goes to the end of the line. Whoever finds nothing
+    /// keeps its turn. Those whose time is over are passed over; they leave by themselves.
+    ///
+    /// Call it until it gives `None`: then nobody who waits has any use for what there is.
+    pub fn offer<R>(
+        &mut self,
+        now: Instant,
+        mut take: impl FnMut(&mut T) -> Option<R>,
+    ) -> Option<(Ticket, T, R)> {
+        let (turn, at, taken) = self.turns.iter().enumerate().find_map(|(turn, key)| {
+            let line = self.keys.get_mut(key)?;
+            let mut refused = Vec::new();
+            line.iter_mut().enumerate().find_map(|(at, waiting)| {
+                if now >= waiting.until || refused.contains(&waiting.lane) {
+                    return None;
                 }
-            }
-            self.waiting -= before - line.len();
-            if line.is_empty() {
-                self.keys.remove(&key);
-            } else {
-                self.turns.push_back(key);
-            }
-            if found.is_some() {
-                return found;
-            }
+                let taken = take(&mut waiting.what);
+                if taken.is_none() {
+                    refused.push(waiting.lane);
+                }
+                taken.map(|taken| (turn, at, taken))
+            })
+        })?;
+        let key = self.turns.remove(turn)?;
+        let line = self.keys.get_mut(&key)?;
+        let Waiting { ticket, what, .. } = line.remove(at)?;
+        self.waiting -= 1;
+        if line.is_empty() {
+            self.keys.remove(&key);
+        } else {
+            self.turns.push_back(key);
         }
-        None
+        Some((ticket, what, taken))
     }
 
-    /// Leaves the queue early: the client is gone, or its time is over. Says whether it was there.
-    pub fn leave(&mut self, key: &str, ticket: Ticket) -> bool {
-        let Some(line) = self.keys.get_mut(key) else { return false };
-        let before = line.len();
-        line.retain(|waiting| waiting.ticket != ticket);
-        let left = before - line.len();
-        self.waiting -= left;
+    /// Leaves the queue early: the client is gone, or its time is over. `None` if it was served.
+    pub fn leave(&mut self, key: &str, ticket: Ticket) -> Option<T> {
+        let line = self.keys.get_mut(key)?;
+        let at = line.iter().position(|waiting| waiting.ticket == ticket)?;
+        let Waiting { what, .. } = line.remove(at)?;
+        self.waiting -= 1;
         if line.is_empty() {
             self.keys.remove(key);
             self.turns.retain(|turn| &**turn != key);
         }
-        left > 0
+        Some(what)
+    }
+
+    /// Who waits, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.keys.values().flatten().map(|waiting| &waiting.what)
     }
 
     /// How many wait.
@@ -127,20 +152,24 @@ impl Queue {
 mod tests {
     use std::time::Duration;
 
-    use proptest::prelude::*;
-
     use super::*;
+
+    const BOUNDS: QueueBounds = QueueBounds { total: 9, per_key: 4 };
+
+    fn served<T>(queue: &mut Queue<T>, now: Instant) -> Option<Ticket> {
+        queue.offer(now, |_| Some(())).map(|(ticket, ..)| ticket)
+    }
 
     #[test]
     fn keys_take_turns() {
         let now = Instant::now();
         let until = now + Duration::from_secs(1);
-        let bounds = QueueBounds { total: 9, per_key: 4 };
-        let mut queue = Queue::new();
-        let greedy: Vec<_> = (0..4).map(|_| queue.join("greedy", until, bounds).unwrap()).collect();
-        assert_eq!(queue.join("greedy", until, bounds), Err(Full));
-        let modest = queue.join("modest", until, bounds).unwrap();
-        let order: Vec<_> = std::iter::from_fn(|| queue.next(now)).collect();
+        let mut queue = Queue::default();
+        let greedy: Vec<_> =
+            (0..4).map(|_| queue.join("greedy", 0, until, BOUNDS, ()).unwrap()).collect();
+        assert_eq!(queue.join("greedy", 0, until, BOUNDS, ()), Err(Full));
+        let modest = queue.join("modest", 0, until, BOUNDS, ()).unwrap();
+        let order: Vec<_> = std::iter::from_fn(|| served(&mut queue, now)).collect();
         assert_eq!(order, [greedy[0], modest, greedy[1], greedy[2], greedy[3]]);
     }
 
@@ -148,45 +177,32 @@ mod tests {
     fn who_waited_too_long_or_left_is_passed_over() {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
-        let bounds = QueueBounds { total: 9, per_key: 9 };
-        let mut queue = Queue::new();
-        queue.join("a", now, bounds).unwrap();
-        let gone = queue.join("b", later, bounds).unwrap();
-        let last = queue.join("a", later, bounds).unwrap();
-        assert!(queue.leave("b", gone));
-        assert!(!queue.leave("b", gone));
-        assert_eq!(queue.next(now), Some(last));
-        assert_eq!(queue.next(now), None);
+        let mut queue = Queue::default();
+        let late = queue.join("a", 0, now, BOUNDS, 1).unwrap();
+        let gone = queue.join("b", 0, later, BOUNDS, 2).unwrap();
+        let last = queue.join("a", 0, later, BOUNDS, 3).unwrap();
+        assert_eq!(queue.leave("b", gone), Some(2));
+        assert_eq!(queue.leave("b", gone), None);
+        assert_eq!(served(&mut queue, now), Some(last));
+        assert_eq!(served(&mut queue, now), None);
+        assert_eq!(queue.leave("a", late), Some(1));
         assert!(queue.is_empty());
     }
 
-    proptest! {
-        #[test]
-        fn the_count_is_right_and_the_bounds_hold(
-            steps in prop::collection::vec((0_u8..4, 0_u8..3, 0_u64..4), 0..200),
-        ) {
-            let start = Instant::now();
-            let bounds = QueueBounds { total: 6, per_key: 3 };
-            let mut queue = Queue::new();
-            let mut tickets = Vec::new();
-            for (time, (step, key, wait)) in (0..).zip(steps) {
-                let now = start + Duration::from_secs(time);
-                let name = key.to_string();
-                match step {
-                    0 | 1 => tickets.extend(
-                        queue
-                            .join(&name, now + Duration::from_secs(wait), bounds)
-                            .ok()
-                            .map(|ticket| (name, ticket)),
-                    ),
-                    2 => drop(queue.next(now)),
-                    _ => drop(tickets.pop().map(|(key, ticket)| queue.leave(&key, ticket))),
-                }
-                let counted: usize = queue.keys.values().map(VecDeque::len).sum();
-                prop_assert_eq!(counted, queue.len());
-                prop_assert_eq!(queue.turns.len(), queue.keys.len());
-                prop_assert!(queue.len() <= 6 && queue.keys.values().all(|line| line.len() <= 3));
-            }
-        }
+    #[test]
+    fn nobody_overtakes_in_its_lane_and_other_lanes_do_not_wait_for_it() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(1);
+        let mut queue = Queue::default();
+        // What is wanted is the size: there is room for 5.
+        let large = queue.join("a", 1, until, BOUNDS, 9).unwrap();
+        queue.join("a", 1, until, BOUNDS, 2).unwrap();
+        let elsewhere = queue.join("a", 2, until, BOUNDS, 3).unwrap();
+        let other = queue.join("b", 1, until, BOUNDS, 4).unwrap();
+        let mut fits = |size| queue.offer(now, |want| (*want <= size).then_some(())).map(|it| it.0);
+        assert_eq!(fits(5), Some(elsewhere), "its key's turn, and of another lane");
+        assert_eq!(fits(5), Some(other), "the small one waits behind the large one of its key");
+        assert_eq!(fits(5), None);
+        assert_eq!(fits(9), Some(large));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conf_schema::plan::{Model, Plan, Provider, Target};
+use conf_schema::plan::{Model, Plan, Provider, Target, When};
 
 /// How many names to suggest for one that is not offered.
 const NEAR_MATCHES: usize = 3;
@@ -55,7 +55,8 @@ pub fn resolve(plan: &Plan, name: &str) -> Result<Resolved, Unknown> {
     {
         let provider = Arc::clone(provider);
         let model = model.to_owned();
-        return Ok(Resolved::Direct(Target { provider, model, price: None }));
+        let when = When::default();
+        return Ok(Resolved::Direct(Target { provider, model, price: None, when }));
     }
     Err(Unknown { near: near(plan, name) })
 }

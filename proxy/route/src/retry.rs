@@ -18,7 +18,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub enum Failure {
     /// No connection, no TLS, no name: the provider never saw the request.
     Unreachable,
-    /// The key was refused (401, 403): the account is out until it changes. A 403 that names the
+    /// The key was refused (401, 403): the account is out until it changes, but for a rare
+    /// trial. A 403 that names the
     /// model is [`Self::ModelMissing`].
     Credential,
     /// The account is not paid for (402, `insufficient_quota`).

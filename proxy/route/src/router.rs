@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use conf_name::ProviderName;
@@ -12,8 +12,13 @@ use rand::Rng;
 use crate::account::{Account, AccountId, BlockReason, Blocked, Policy, Reservation};
 use crate::affinity::{Bind, Binding, Bindings, MemoryBindings, SessionId};
 use crate::balance::{self, Blockage, Survey};
+use crate::condition::{Barred, Looked};
 use crate::retry::{self, Attempts, Failure, GiveUp, RetryBudget, RetryPolicy, Verdict};
 use crate::table::{Candidate, Place, Route, Routes, Seat, Tried};
+
+/// So long after no plan names it any more, and nobody uses it, an account is forgotten: longer
+/// than any limit looks back.
+const FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 
 /// Chooses accounts for requests. One for the whole process: it outlives configurations.
 #[derive(Debug)]
@@ -28,8 +33,9 @@ pub struct Router<B = MemoryBindings> {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Held by the routes that name them and by the requests on them; gone when both are.
-    accounts: HashMap<AccountId, Weak<Account>>,
+    /// Each with when a plan last named it. One that is taken out and soon brought back has not
+    /// forgotten what it has spent of its limits.
+    accounts: HashMap<AccountId, (Arc<Account>, Instant)>,
     /// Accounts that come later are new, and start slowly; those of the first plan do not.
     started: bool,
 }
@@ -45,6 +51,14 @@ pub struct Wish<'a> {
     pub tried: &'a [Tried],
     /// What it would cost at each target, in any unit, for the strategy `cheapest`.
     pub prices: &'a [f64],
+    /// Which targets do not take it, by their conditions.
+    pub barred: Option<&'a Barred>,
+}
+
+impl Wish<'_> {
+    pub(crate) fn bars(&self, target: usize) -> bool {
+        self.barred.is_some_and(|barred| barred.has(target))
+    }
 }
 
 /// Where a request goes.
@@ -69,7 +83,8 @@ pub enum Bound {
     New,
     /// The session lives here from now on.
     Moved(MoveReason),
-    /// Only this request: it has just failed where its session lives, and that is not down.
+    /// Only this request: it has just failed where its session lives, and that is not down; or the
+    /// conditions of that target do not hold for it.
     Away,
 }
 
@@ -135,7 +150,10 @@ impl<B: Bindings> Router<B> {
     #[must_use]
     pub fn sync(&self, plan: &Plan, now: Instant) -> Routes {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.accounts.retain(|_, account| account.strong_count() > 0);
+        known.accounts.retain(|_, (account, named)| {
+            // Routes and requests hold it too.
+            Arc::strong_count(account) > 1 || now.saturating_duration_since(*named) < FORGOTTEN
+        });
         let providers = plan
             .providers
             .iter()
@@ -143,7 +161,8 @@ impl<B: Bindings> Router<B> {
         let providers: HashMap<ProviderName, Vec<Seat>> = providers.collect();
         known.started = true;
         let idle = plan.affinity.idle;
-        let mut routes = Routes { models: HashMap::new(), providers, idle };
+        let looked = Looked::at(plan);
+        let mut routes = Routes { models: HashMap::new(), providers, idle, looked };
         let models = plan.models.iter().map(|model| {
             let fallbacks = model.fallbacks.clone();
             let route = routes.build(&model.targets, model.strategy, fallbacks, true, now);
@@ -163,14 +182,14 @@ impl<B: Bindings> Router<B> {
                 Credential::Key(key) => (true, self.fingerprints.hash_one(key.expose())),
                 Credential::Missing { .. } => (false, 0),
             };
-            let found = known.accounts.get(&id).and_then(Weak::upgrade);
+            let found = known.accounts.get(&id).map(|(account, _)| Arc::clone(account));
             let live = found.unwrap_or_else(|| {
                 let (policy, fresh) = (self.policy, known.started);
                 let id = id.clone();
                 Arc::new(Account::new(id, account.limits, credential, policy, fresh, now))
             });
             live.change(account.limits, credential);
-            known.accounts.insert(id, Arc::downgrade(&live));
+            known.accounts.insert(id, (Arc::clone(&live), now));
             seats.push(Seat { account: live, weight: account.weight, equipped, credential });
         }
         seats
@@ -232,12 +251,12 @@ impl<B: Bindings> Router<B> {
         now: Instant,
         rng: &mut impl Rng,
     ) -> Result<(&'a Candidate, Reservation), Saturated> {
-        let Wish { estimated_tokens, tried, prices, .. } = *wish;
+        let Wish { estimated_tokens, prices, .. } = *wish;
         let mut blockage = Blockage::default();
         // Between the look and the grasp another request may take the last place. Whoever finds
         // that looks again; so often only if others got places that often.
         for _ in 0..=route.candidates.len() {
-            let mut survey = Survey::new(route, tried, estimated_tokens, now);
+            let mut survey = Survey::new(route, wish, now);
             let picked = balance::select(route.strategy, route, &mut survey, prices, rng);
             blockage = survey.blockage;
             let Some(candidate) = picked.and_then(|at| route.candidates.get(at)) else { break };
@@ -297,8 +316,14 @@ fn reserve(candidate: &Candidate, tokens: u64, now: Instant) -> Result<Reservati
 
 /// A place where the session lives, or what not staying there means.
 fn stay(route: &Route, wish: &Wish<'_>, home: &Binding, now: Instant) -> Result<Choice, Bound> {
-    let Some(candidate) = route.bound(home) else {
-        return Err(Bound::Moved(MoveReason::Removed));
+    let mut known = false;
+    let candidate = route.bound(home).find(|candidate| {
+        known = true;
+        !wish.bars(candidate.place.target)
+    });
+    let Some(candidate) = candidate else {
+        // A request that does not fit where its session lives goes elsewhere by itself.
+        return Err(if known { Bound::Away } else { Bound::Moved(MoveReason::Removed) });
     };
     let moved = |blocked: Blocked| {
         Bound::Moved(match blocked.reason {

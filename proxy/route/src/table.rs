@@ -11,6 +11,7 @@ use conf_schema::plan::{Credential, Fallbacks, Strategy, Target};
 
 use crate::account::{Account, AccountId, AccountStatus, LaneId};
 use crate::affinity::Binding;
+use crate::condition::Looked;
 use crate::resolve::Resolved;
 use crate::retry::Fallback;
 
@@ -21,6 +22,7 @@ pub struct Routes {
     pub(crate) models: HashMap<ModelName, Arc<Route>>,
     pub(crate) providers: HashMap<ProviderName, Vec<Seat>>,
     pub(crate) idle: Duration,
+    pub(crate) looked: Looked,
 }
 
 /// An account of a plan.
@@ -136,6 +138,12 @@ impl Routes {
         Route { strategy, targets: stops, candidates, fallbacks, idle: self.idle }
     }
 
+    /// What the conditions of the plan look at.
+    #[must_use]
+    pub fn looked_at(&self) -> &Looked {
+        &self.looked
+    }
+
     /// Every account of the plan and what it is doing.
     pub fn accounts(&self, now: Instant) -> impl Iterator<Item = (&AccountId, AccountStatus)> {
         let seats = self.providers.values().flatten();
@@ -155,6 +163,15 @@ impl Route {
         self.candidates.len()
     }
 
+    /// Whether there is an account that both lead to.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let has = |account: &Arc<Account>| {
+            other.candidates.iter().any(|candidate| Arc::ptr_eq(&candidate.account, account))
+        };
+        self.candidates.iter().any(|candidate| has(&candidate.account))
+    }
+
     /// The models to ask instead, best first. Ask none of them twice: they may name each other.
     #[must_use]
     pub fn fallbacks(&self, why: Fallback) -> &[ModelName] {
@@ -172,8 +189,8 @@ impl Route {
     }
 
     /// The candidate a session is bound to, if it is still there.
-    pub(crate) fn bound(&self, binding: &Binding) -> Option<&Candidate> {
-        self.targets.iter().filter(|stop| stop.model == binding.model).find_map(|stop| {
+    pub(crate) fn bound(&self, binding: &Binding) -> impl Iterator<Item = &Candidate> {
+        self.targets.iter().filter(|stop| stop.model == binding.model).filter_map(|stop| {
             self.candidates.get(stop.candidates.clone())?.iter().find(|candidate| {
                 let AccountId { provider, account } = &candidate.account.id;
                 candidate.equipped && *provider == binding.provider && *account == binding.account

@@ -462,7 +462,7 @@ fn a_refused_credential_is_out_until_it_changes() {
     let mut world = World::of(keyed, "least_loaded", 8);
     let (one, two) = (world.take(), world.take());
     world.fail(one, Failure::Credential);
-    world.pass(Duration::from_secs(86_400));
+    world.pass(Duration::from_secs(299));
     let out = world.choose(&Wish::default()).unwrap_err();
     assert_eq!(out, Saturated { reason: Saturation::CredentialRefused, retry_after: None });
     world.reload(&config(keyed, "weighted"), "one");
@@ -487,6 +487,49 @@ fn state_survives_a_reload_and_an_account_without_a_key_is_never_asked() {
     assert!(route.missing_credential().unwrap().1.contains("NONE"));
     world.reload(&config("{name: a, limits: {concurrent: 2}}", "least_loaded"), "one");
     assert_eq!(world.choose(&Wish::default()).unwrap_err().reason, Saturation::Exhausted);
+}
+
+#[test]
+fn a_refused_credential_is_tried_again_now_and_then_with_one_request() {
+    let mut tries = Vec::new();
+    for seed in 0..100 {
+        let mut world = World::of("{name: a}, {name: b}", "priority", seed);
+        let first = world.take();
+        assert_eq!(first.place.account, 0);
+        world.fail(first, Failure::Credential);
+        let start = world.now;
+        // Somebody else answers all the while; once in five minutes or so one request finds out.
+        let mut tried = 0;
+        for _ in 0..3600 {
+            let choice = world.take();
+            match choice.place.account {
+                0 => {
+                    tried += 1;
+                    tries.push(world.now - start);
+                    assert_eq!(world.take().place.account, 1, "one, and not all at once");
+                    world.fail(choice, Failure::Credential);
+                }
+                _ => world.succeed(choice),
+            }
+            world.pass(Duration::from_secs(1));
+        }
+        assert!((9..=12).contains(&tried), "{tried} in an hour");
+        // Then the provider takes it again: it comes back, and slowly.
+        while world.choose(&Wish::default()).is_ok_and(|choice| choice.place.account == 1) {
+            world.pass(Duration::from_secs(1));
+        }
+        world.pass(Duration::from_secs(301));
+        let choice = world.take();
+        assert_eq!(choice.place.account, 0);
+        world.succeed(choice);
+        let back = (0..200).filter(|_| world.take().place.account == 0).count();
+        assert!((1..60).contains(&back), "{back} of 200, where one in ten is due");
+        world.pass(Duration::from_secs(31));
+        assert_eq!(world.take().place.account, 0);
+    }
+    tries.sort_unstable();
+    tries.dedup();
+    assert!(tries.len() > 100, "not all processes at the same moment: {}", tries.len());
 }
 
 const TARGETS: &str = "

@@ -98,6 +98,9 @@ impl<'a> Words<'a> {
             F::ModelUnknown { .. } => {
                 Self { param: Some("model"), ..own(404, "not_found_error", "model_not_found") }
             }
+            F::NoTargetMatches { .. } => {
+                Self { param: Some("model"), ..own(400, INVALID, "no_target_matches") }
+            }
             F::ProviderNotConfigured { .. } => own(503, API, "provider_not_configured"),
             F::AccountsExhausted { .. } => own(429, "rate_limit_error", "rate_limit_exceeded"),
             F::AccountsDown { .. } => own(529, "overloaded_error", "no_account_available"),

@@ -76,6 +76,7 @@ impl<'a> Words<'a> {
                 Self { field: at(error.path()), ..own(400, INVALID, "INVALID_BODY") }
             }
             F::ModelUnknown { .. } => own(404, "NOT_FOUND", "MODEL_NOT_FOUND"),
+            F::NoTargetMatches { .. } => own(400, "INVALID_ARGUMENT", "NO_TARGET_MATCHES"),
             F::ProviderNotConfigured { .. } => own(503, UNAVAILABLE, "PROVIDER_NOT_CONFIGURED"),
             F::AccountsExhausted { retry_after, .. } => Self {
                 retry_after: *retry_after,

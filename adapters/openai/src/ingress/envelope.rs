@@ -38,6 +38,7 @@ pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
         safety_identifier: string(members.safety_identifier, "safety_identifier")?,
         previous: None,
         max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
+        metadata: members.metadata.map(|it| span(json, it, "metadata")).transpose()?,
     })
 }
 
@@ -109,6 +110,7 @@ struct Members<'a> {
     safety_identifier: Option<&'a RawValue>,
     max_completion_tokens: Option<&'a RawValue>,
     max_tokens: Option<&'a RawValue>,
+    metadata: Option<&'a RawValue>,
     twice: Option<&'static str>,
 }
 
@@ -123,6 +125,7 @@ impl<'a> Members<'a> {
             "safety_identifier" => ("safety_identifier", &mut self.safety_identifier),
             "max_completion_tokens" => ("max_completion_tokens", &mut self.max_completion_tokens),
             "max_tokens" => ("max_tokens", &mut self.max_tokens),
+            "metadata" => ("metadata", &mut self.metadata),
             _ => return None,
         })
     }
@@ -253,6 +256,21 @@ mod tests {
             "must be true or false",
         );
         refused(br#"{"model":"a","user":[]}"#, "user", "must be a string");
+    }
+
+    #[test]
+    fn the_strings_of_the_metadata_are_found_and_the_rest_is_for_others() {
+        let of = |metadata: &str| {
+            let body = format!(r#"{{"model":"a","metadata":{metadata}}}"#);
+            read_envelope(body.as_bytes()).unwrap().metadata(body.as_bytes())
+        };
+        let entry = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mixed = r#"{"te\u0061m": "\u00fc", "n": 1, "deep": {"team": "x"}, "team": "b"}"#;
+        assert_eq!(of(mixed), [entry("team", "ü"), entry("team", "b")]);
+        assert_eq!(of("null"), []);
+        assert_eq!(of(r#"["team"]"#), []);
+        let twice = br#"{"model":"a","metadata":{},"metadata":{"team":"b"}}"#;
+        refused(twice, "metadata", "is there twice");
     }
 
     #[test]

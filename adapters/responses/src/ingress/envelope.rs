@@ -43,6 +43,7 @@ pub(super) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
             None => conversation(members.conversation)?,
         },
         max_tokens: members.max_output_tokens.and_then(|raw| raw.get().parse().ok()),
+        metadata: members.metadata.map(|it| span(json, it, "metadata")).transpose()?,
     })
 }
 
@@ -106,6 +107,7 @@ struct Members<'a> {
     previous_response_id: Option<&'a RawValue>,
     conversation: Option<&'a RawValue>,
     max_output_tokens: Option<&'a RawValue>,
+    metadata: Option<&'a RawValue>,
     twice: Option<&'static str>,
 }
 
@@ -120,6 +122,7 @@ impl<'a> Members<'a> {
             "previous_response_id" => ("previous_response_id", &mut self.previous_response_id),
             "conversation" => ("conversation", &mut self.conversation),
             "max_output_tokens" => ("max_output_tokens", &mut self.max_output_tokens),
+            "metadata" => ("metadata", &mut self.metadata),
             _ => return None,
         })
     }

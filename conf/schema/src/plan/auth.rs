@@ -30,13 +30,14 @@ pub struct ClientKey {
 }
 
 impl Checker<'_> {
-    /// `places` says where the address of each listener stands.
+    /// `places` says where the address of each listener stands. The names are those of all keys
+    /// that were written, whether they can be used or not.
     pub(super) fn auth(
         &self,
         section: Field<raw::Auth>,
         listeners: &[Listener],
         places: &[Place],
-    ) -> Auth {
+    ) -> (Auth, Unique<KeyName>) {
         // If the section itself could not be read, nothing in it can be blamed.
         let invalid = matches!(section, Field::Invalid);
         let (section, at) = match section.given() {
@@ -49,7 +50,7 @@ impl Checker<'_> {
         let listed = section.keys.given();
         let written = listed.as_ref().map_or(0, |list| list.value.len());
         let place = listed.as_ref().map_or_else(|| at.child("keys"), |list| list.at.clone());
-        let keys = self.client_keys(listed.map(|list| list.value).unwrap_or_default());
+        let (keys, names) = self.client_keys(listed.map(|list| list.value).unwrap_or_default());
         if !mode_wrong {
             match mode {
                 AuthMode::Open if written > 0 => {
@@ -65,7 +66,7 @@ impl Checker<'_> {
                 self.refuse_open(listeners, places);
             }
         }
-        Auth { mode, keys }
+        (Auth { mode, keys }, names)
     }
 
     fn refuse_open(&self, listeners: &[Listener], places: &[Place]) {
@@ -80,7 +81,7 @@ impl Checker<'_> {
         }
     }
 
-    fn client_keys(&self, list: Vec<Field<raw::ClientKey>>) -> Vec<ClientKey> {
+    fn client_keys(&self, list: Vec<Field<raw::ClientKey>>) -> (Vec<ClientKey>, Unique<KeyName>) {
         let mut names = Unique::new("key");
         let mut secrets = HashMap::new();
         let mut keys = Vec::new();
@@ -109,6 +110,6 @@ impl Checker<'_> {
                 }
             }
         }
-        keys
+        (keys, names)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use conf_name::{ModelName, ProviderName};
+use conf_name::{KeyName, ModelName, ProviderName};
 
-use super::{Checker, LossPolicy, Provider, Strategy, Timeouts, Unique};
+use super::{Auth, AuthMode, Checker, LossPolicy, Provider, Strategy, Timeouts, Unique, When};
 use crate::{
     raw::{self, Timespan},
     read::{Field, Placed},
@@ -72,6 +72,8 @@ pub struct Target {
     pub model: String,
     /// What it costs, if that is known.
     pub price: Option<Price>,
+    /// Which requests it takes.
+    pub when: When,
 }
 
 /// What a million tokens cost; neither is negative.
@@ -83,14 +85,22 @@ pub struct Price {
     pub output: f64,
 }
 
+/// What models refer to.
+pub(super) struct Known<'a> {
+    /// The providers that are all right: a target of one that is wrong is not one more mistake.
+    pub(super) providers: &'a [Arc<Provider>],
+    /// Every provider that was named.
+    pub(super) declared: &'a Unique<ProviderName>,
+    /// Every client key that was named.
+    pub(super) keys: &'a Unique<KeyName>,
+    pub(super) auth: &'a Auth,
+}
+
 impl Checker<'_> {
-    /// `declared` has every provider that was named, `providers` those that are all right: a
-    /// target of one that is wrong is not one more mistake.
     pub(super) fn models(
         &self,
         list: Field<Vec<Field<raw::Model>>>,
-        providers: &[Arc<Provider>],
-        declared: &Unique<ProviderName>,
+        known: &Known<'_>,
     ) -> Vec<Arc<Model>> {
         let mut names = Unique::new("model");
         let (mut models, mut fallbacks) = (Vec::new(), Vec::new());
@@ -107,7 +117,7 @@ impl Checker<'_> {
             if targets.value.is_empty() {
                 self.problems.error(&targets.at, "needs at least one target");
             }
-            let targets = self.targets(targets.value, providers, declared);
+            let targets = self.targets(targets.value, known);
             if let Some(name) = name {
                 models.push(Model {
                     name: name.value,
@@ -155,19 +165,17 @@ impl Checker<'_> {
         models
     }
 
-    fn targets(
-        &self,
-        list: Vec<Field<raw::Target>>,
-        providers: &[Arc<Provider>],
-        declared: &Unique<ProviderName>,
-    ) -> Vec<Target> {
+    fn targets(&self, list: Vec<Field<raw::Target>>, known: &Known<'_>) -> Vec<Target> {
+        let Known { providers, declared, keys, auth } = *known;
+        let nobody = auth.mode == AuthMode::Open;
         let mut targets = Vec::<Target>::new();
-        for Placed { value: raw::Target { provider, model, price }, at } in
+        for Placed { value: raw::Target { provider, model, price, when }, at } in
             list.into_iter().filter_map(Field::given)
         {
             let provider = provider.required(&at, "provider", self.problems);
             let model = model.required(&at, "model", self.problems);
             let price = self.price(price);
+            let when = self.when(when, keys, nobody);
             if let Some(unknown) = provider.as_ref().filter(|name| !declared.contains(&name.value))
             {
                 self.problems.error(&unknown.at, declared.no_such(&unknown.value));
@@ -179,10 +187,11 @@ impl Checker<'_> {
             let found = providers.iter().find(|one| one.name == provider.value);
             let Some(provider) = found.cloned() else { continue };
             let model = model.value;
-            if targets.iter().any(|one| one.provider.name == provider.name && one.model == model) {
+            let same = |one: &Target| one.provider.name == provider.name && one.model == model;
+            if targets.iter().any(|one| same(one) && one.when == when) {
                 self.problems.warning(&at, "is the same target as one before");
             }
-            targets.push(Target { provider, model, price });
+            targets.push(Target { provider, model, price, when });
         }
         targets
     }

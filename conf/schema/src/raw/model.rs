@@ -4,7 +4,7 @@ use conf_name::{ModelName, ProviderName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{LossPolicy, Timespan};
+use super::{LossPolicy, Timespan, When};
 use crate::read::Field;
 
 /// A model that clients can ask for.
@@ -92,6 +92,10 @@ pub(crate) struct Target {
     /// which the strategy `cheapest` takes for dearer than anything.
     #[serde(default)]
     pub(crate) price: Field<Price>,
+    /// Which requests it takes. If a request fits none of a model's targets, it is refused with
+    /// `no_target_matches`. Default: every request.
+    #[serde(default)]
+    pub(crate) when: Field<When>,
 }
 
 /// What a million tokens cost.

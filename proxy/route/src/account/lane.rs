@@ -6,15 +6,19 @@ use std::time::{Duration, Instant};
 use super::Policy;
 use crate::capacity::Learnt;
 
-/// Lanes of models that are not in the configuration; clients can name as many as they like.
+/// Lanes of models that are not in the configuration; clients can name as many as they like. More
+/// than there are routes kept of such models, so that a route that is in use keeps its lane.
 const UNLISTED: usize = 64;
 /// How fast a latency measured once is forgotten.
 const FORGETTING: Duration = Duration::from_secs(30);
 
 /// The place of a model among an account's lanes. The first one is shared by models that have
-/// none of their own.
+/// none of their own, and by those whose lane has been given to another.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LaneId(usize);
+pub(crate) struct LaneId {
+    at: usize,
+    generation: u32,
+}
 
 #[derive(Debug)]
 pub(crate) struct Lanes {
@@ -28,6 +32,8 @@ pub(crate) struct Lane {
     name: Box<str>,
     listed: bool,
     used: Instant,
+    /// How many models have had this place.
+    generation: u32,
     pub(crate) in_flight: u32,
     pub(crate) latency: PeakEwma,
     pub(crate) requests: Learnt,
@@ -42,7 +48,21 @@ impl Lanes {
     }
 
     pub(crate) fn get(&mut self, id: LaneId) -> Option<&mut Lane> {
-        self.lanes.get_mut(id.0)
+        let current = self.lanes.get(id.at).is_some_and(|lane| lane.generation == id.generation);
+        self.lanes.get_mut(if current { id.at } else { 0 })
+    }
+
+    /// Notes that a lane is in use, so that it is not given to another model.
+    pub(crate) fn touch(&mut self, id: LaneId, now: Instant) {
+        if let Some(lane) = self.get(id) {
+            lane.used = lane.used.max(now);
+        }
+    }
+
+    fn id(&self, at: usize) -> LaneId {
+        self.lanes
+            .get(at)
+            .map_or_else(LaneId::default, |lane| LaneId { at, generation: lane.generation })
     }
 
     pub(crate) fn find(&mut self, model: &str, listed: bool, now: Instant) -> LaneId {
@@ -54,13 +74,13 @@ impl Lanes {
                     self.unlisted -= 1;
                 }
             }
-            return LaneId(at);
+            return self.id(at);
         }
         if listed || self.unlisted < UNLISTED {
             self.unlisted += usize::from(!listed);
             self.lanes.push(Lane::new(model, listed, now));
             self.names.insert(model.into(), self.lanes.len() - 1);
-            return LaneId(self.lanes.len() - 1);
+            return self.id(self.lanes.len() - 1);
         }
         self.reuse(model, now)
     }
@@ -74,10 +94,11 @@ impl Lanes {
         };
         if let Some(lane) = self.lanes.get_mut(at) {
             self.names.remove(&lane.name);
-            *lane = Lane::new(model, false, now);
+            let generation = lane.generation.wrapping_add(1);
+            *lane = Lane { generation, ..Lane::new(model, false, now) };
         }
         self.names.insert(model.into(), at);
-        LaneId(at)
+        self.id(at)
     }
 }
 
@@ -87,6 +108,7 @@ impl Lane {
             name: name.into(),
             listed,
             used: now,
+            generation: 0,
             in_flight: 0,
             latency: PeakEwma::default(),
             requests: Learnt::default(),
@@ -257,5 +279,19 @@ mod tests {
         assert_eq!(lanes.names.len(), UNLISTED + 1);
         assert_eq!(lanes.find("listed", true, now), listed);
         assert_eq!(lanes.find("busy", false, now), busy, "what is in use stays");
+    }
+
+    #[test]
+    fn whoever_lost_a_lane_does_not_find_another_model_in_it() {
+        let now = Instant::now();
+        let mut lanes = Lanes::new(now);
+        let (kept, lost) = (lanes.find("kept", false, now), lanes.find("lost", false, now));
+        for n in 1..1000_u64 {
+            let now = now + Duration::from_secs(n);
+            lanes.touch(kept, now);
+            lanes.find(&format!("made up {n}"), false, now);
+        }
+        assert!(lanes.get(lost).unwrap().is_shared());
+        assert_eq!(&*lanes.get(kept).unwrap().name, "kept");
     }
 }

@@ -32,9 +32,9 @@ pub(crate) struct Live {
     /// Of the whole account, as when it is not paid for.
     rest: Rest,
     ramp: Ramp,
-    /// The credential in force, and whether it was refused.
+    /// The credential in force, and when it is tried again if it was refused.
     credential: u64,
-    refused: bool,
+    refused: Option<Instant>,
     failures: (f64, Instant),
 }
 
@@ -45,7 +45,18 @@ pub(crate) struct Held {
     pub(crate) tokens: u64,
     pub(crate) probe: Option<Probe>,
     pub(crate) credential: u64,
+    /// Whether it tries a credential that was refused.
+    pub(crate) trial: bool,
     pub(crate) at: Instant,
+}
+
+/// How a request comes in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// As a probe of the breaker.
+    probe: bool,
+    /// To try a credential that was refused.
+    trial: bool,
 }
 
 impl Live {
@@ -59,7 +70,7 @@ impl Live {
             rest: Rest::default(),
             ramp: if fresh { Ramp::from(now) } else { Ramp::default() },
             credential,
-            refused: false,
+            refused: None,
             failures: (0.0, now),
         }
     }
@@ -67,26 +78,27 @@ impl Live {
     pub(crate) fn change(&mut self, limits: AccountLimits, credential: u64) {
         self.allowance.change(limits);
         if self.credential != credential {
-            (self.credential, self.refused) = (credential, false);
+            (self.credential, self.refused) = (credential, None);
         }
     }
 
-    /// Whether a request of `tokens` may come in, and whether it would be a probe.
+    /// Whether a request of `tokens` may come in, and as what.
     pub(crate) fn check(
         &mut self,
         policy: &Policy,
         lane: LaneId,
         tokens: u64,
         now: Instant,
-    ) -> Result<bool, Blocked> {
+    ) -> Result<Pass, Blocked> {
         let blocked = |reason, until| Err(Blocked { reason, until });
-        if self.refused {
-            return blocked(BlockReason::CredentialRefused, None);
+        if let Some(until) = self.refused.filter(|until| now < *until) {
+            return blocked(BlockReason::CredentialRefused, Some(until));
         }
+        let trial = self.refused.is_some();
         if let Some(until) = self.rest.until(now) {
             return blocked(BlockReason::Down, Some(until));
         }
-        let probing = match self.breaker.passage(&policy.breaker, now) {
+        let probe = match self.breaker.passage(&policy.breaker, now) {
             Passage::Free => false,
             Passage::Probe => true,
             Passage::Shut(until) => return blocked(BlockReason::Down, Some(until)),
@@ -96,7 +108,10 @@ impl Live {
             room = room.max(lane.rest.until(now).unwrap_or(now));
             room = room.max(lane.requests.room_at(1, now)).max(lane.tokens.room_at(tokens, now));
         }
-        if room > now { blocked(BlockReason::Exhausted, Some(room)) } else { Ok(probing) }
+        if room > now {
+            return blocked(BlockReason::Exhausted, Some(room));
+        }
+        Ok(Pass { probe, trial })
     }
 
     pub(crate) fn view(
@@ -125,11 +140,13 @@ impl Live {
 
     pub(crate) fn take(
         &mut self,
+        policy: &Policy,
         lane: LaneId,
         tokens: u64,
-        probing: bool,
+        pass: Pass,
         now: Instant,
-    ) -> Option<Probe> {
+    ) -> (Option<Probe>, bool) {
+        self.lanes.touch(lane, now);
         self.in_flight += 1;
         self.tokens_in_flight = self.tokens_in_flight.saturating_add(tokens);
         self.allowance.take(tokens, now);
@@ -138,7 +155,11 @@ impl Live {
             lane.requests.take(1);
             lane.tokens.take(tokens);
         }
-        probing.then(|| self.breaker.start_probe())
+        if pass.trial {
+            // One at a time, however long it takes.
+            self.refused = Some(now + policy.refused_rest);
+        }
+        (pass.probe.then(|| self.breaker.start_probe()), pass.trial)
     }
 
     /// Gives the place back; without a result a probe proved nothing.
@@ -172,8 +193,17 @@ impl Live {
             lane.latency.observe(first_byte, now);
             lane.rest.forgive();
         }
+        self.accepted(held, now);
         if held.probe.is_some() {
             self.passed(held, policy, now);
+        }
+    }
+
+    /// The provider took the credential: if it was refused before, that has passed.
+    fn accepted(&mut self, held: &mut Held, now: Instant) {
+        let trial = std::mem::take(&mut held.trial);
+        if trial && self.credential == held.credential && self.refused.take().is_some() {
+            self.ramp = Ramp::from(now);
         }
     }
 
@@ -209,14 +239,22 @@ impl Live {
     ) {
         self.refund(held, failure, now);
         match failure {
-            Failure::Credential => self.refused |= self.credential == held.credential,
+            Failure::Credential => {
+                if self.credential == held.credential {
+                    let rest = policy.refused_rest.mul_f64(rng.random_range(1.0..1.25));
+                    self.refused = Some(now + rest);
+                }
+            }
             Failure::Unpaid => {
                 let until = self.rest.begin(Some(policy.unpaid_rest), rng.random(), policy, now);
                 if let Some(until) = until {
                     self.ramp = Ramp::from(until);
                 }
             }
-            Failure::Limited { retry_after } => self.rest_lane(held, retry_after, policy, now, rng),
+            Failure::Limited { retry_after } => {
+                self.accepted(held, now);
+                self.rest_lane(held, retry_after, policy, now, rng);
+            }
             Failure::Overloaded { retry_after: told @ Some(_) } => {
                 self.rest_lane(held, told, policy, now, rng);
             }
@@ -234,7 +272,10 @@ impl Live {
             | Failure::Conflict
             | Failure::ContextWindow
             | Failure::ContentPolicy
-            | Failure::Request => self.passed(held, policy, now),
+            | Failure::Request => {
+                self.accepted(held, now);
+                self.passed(held, policy, now);
+            }
             Failure::NotExpressible | Failure::ClientGone => {}
         }
     }

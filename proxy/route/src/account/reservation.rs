@@ -39,10 +39,11 @@ impl Reservation {
         lane: LaneId,
         credential: u64,
         tokens: u64,
-        probe: Option<Probe>,
+        (probe, trial): (Option<Probe>, bool),
         at: Instant,
     ) -> Self {
-        Self { account, held: Held { lane, tokens, probe, credential, at }, answered: false }
+        let held = Held { lane, tokens, probe, credential, trial, at };
+        Self { account, held, answered: false }
     }
 
     /// Whose place it is.

@@ -238,6 +238,7 @@ async fn requests_beyond_a_limit_wait_for_room_and_then_are_told_when_to_come_ba
     .await;
     let two_wait = async {
         gateway.until_metric("penstock_requests_waiting", &[], 2.0).await;
+        upstream.until(|seen| seen.requests > 0).await;
         assert_eq!(upstream.counts().requests, 1, "no more at a time than the limit");
         gate.open();
     };

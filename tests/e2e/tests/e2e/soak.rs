@@ -75,21 +75,14 @@ async fn client(seed: u64, gateway: Arc<Gateway>, until: Instant, tally: Arc<Tal
     let mut rng = StdRng::seed_from_u64(seed);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut at = 0;
-    let mut was_broken = false;
     while Instant::now() < until {
         at += 1;
         let stream = rng.random_bool(0.6);
         let model = ["openai", "anthropic", "gemini"][rng.random_range(0..3)];
         let body = json!({"model": model, "stream": stream,
             "messages": [{"role": "user", "content": format!("{seed} {at}")}]});
-        let request = || http.post(gateway.url("/v1/chat/completions")).json(&body).send();
-        let mut answer = match request().await {
-            Ok(answer) => answer,
-            // A provider that falls silent in the middle costs the client's connection, after a
-            // well-formed end: a request sent at that moment may have to be sent again.
-            Err(_) if std::mem::take(&mut was_broken) => request().await.expect("an answer"),
-            Err(error) => panic!("no answer: {error:?}"),
-        };
+        let request = http.post(gateway.url("/v1/chat/completions")).json(&body).send();
+        let mut answer = request.await.expect("an answer");
         if rng.random_bool(0.1) {
             // Leaves in the middle.
             let _ = answer.chunk().await;
@@ -110,7 +103,6 @@ async fn client(seed: u64, gateway: Arc<Gateway>, until: Instant, tally: Arc<Tal
                     &tally.streamed
                 } else {
                     assert_eq!(reasons, ["error"], "{}", stream.text);
-                    was_broken = true;
                     &tally.broken
                 }
             }

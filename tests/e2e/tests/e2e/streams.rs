@@ -344,7 +344,7 @@ async fn a_stream_of_no_bytes_at_all_is_a_bad_gateway() {
 /// Field 2.
 #[tokio::test]
 async fn a_line_of_garbage_is_skipped_and_counted() {
-    for dialect in ALL {
+    for (dialect, over_h2c) in ALL.into_iter().flat_map(|it| [(it, false), (it, true)]) {
         let garbage = match dialect {
             Dialect::OpenAi | Dialect::Gemini => "data: {\"choices\": [nonsense\n\n",
             Dialect::Anthropic => "event: content_block_delta\ndata: {\"index\": nonsense\n\n",
@@ -354,7 +354,11 @@ async fn a_line_of_garbage_is_skipped_and_counted() {
         events.push(Bytes::from_static(garbage.as_bytes()));
         events.push(dialect.word(" two"));
         events.extend(dialect.closing());
-        let (gateway, _upstream) = behind(dialect, Script::always(sse(events)), "").await;
+        let script = Script::always(sse(events));
+        let (gateway, _upstream) = match over_h2c {
+            false => behind(dialect, script, "").await,
+            true => behind_h2c(dialect, script, "").await,
+        };
         let stream = gateway.stream("m").await;
         assert!(stream.is_done(), "{}", stream.text);
         assert_eq!(stream.content(), "one two");
@@ -362,7 +366,7 @@ async fn a_line_of_garbage_is_skipped_and_counted() {
         gateway.access_log(1).await;
         let labels = ["provider=\"up\""];
         let counted = gateway.metric("penstock_stream_events_malformed_total", &labels).await;
-        assert!((counted - 1.0).abs() < 0.1, "{dialect:?}: {counted}");
+        assert!((counted - 1.0).abs() < 0.1, "{dialect:?}, h2c {over_h2c}: {counted}");
     }
 }
 

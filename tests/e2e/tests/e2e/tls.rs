@@ -12,10 +12,10 @@ use crate::dialects::{Dialect, sse};
 use crate::gateway::{Gateway, Stream};
 
 /// An authority of its own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -34,20 +34,21 @@ impl Authority {
     }
 
     /// Trusts this authority alone, and keeps no connection.
-    fn client(&self) -> reqwest::ClientBuilder {
+    pub(crate) fn client(&self) -> reqwest::ClientBuilder {
         let root = reqwest::Certificate::from_pem(self.pem().as_bytes()).unwrap();
         reqwest::Client::builder().no_proxy().tls_certs_only([root]).pool_max_idle_per_host(0)
     }
 }
 
-struct Files {
+/// A certificate and its key, where the gateway reads them.
+pub(crate) struct Files {
     _directory: tempfile::TempDir,
-    certificate: PathBuf,
-    key: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Files {
-    fn of(authority: &Authority) -> Self {
+    pub(crate) fn of(authority: &Authority) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
         let files = Self { _directory: directory, certificate, key };
@@ -80,7 +81,7 @@ impl Files {
     }
 }
 
-fn url(gateway: &Gateway) -> String {
+pub(crate) fn url(gateway: &Gateway) -> String {
     gateway.url("/v1/chat/completions").replace("http://", "https://")
 }
 
