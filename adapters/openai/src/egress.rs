@@ -18,7 +18,7 @@ use crate::quirk::Quirks;
 pub struct OpenAi;
 
 /// Asks servers that speak OpenAI chat completions, each with its [`Quirks`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Compatible {
     /// In what the server differs from OpenAI.
     pub quirks: Quirks,

@@ -3,6 +3,7 @@
 //! Each entry says where its facts are from. Providers change without notice: an entry is where to
 //! look first if one refuses a request.
 
+use crate::egress::Compatible;
 use crate::quirk::Quirk::{
     CacheControl, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
     NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
@@ -21,10 +22,13 @@ pub struct Preset {
     pub base_url: Option<&'static str>,
     /// In what it differs.
     pub quirks: Quirks,
+    /// How it is asked.
+    pub egress: Compatible,
 }
 
 const fn preset(name: &'static str, base_url: Option<&'static str>, quirks: &[Quirk]) -> Preset {
-    Preset { name, base_url, quirks: Quirks::of(quirks) }
+    let quirks = Quirks::of(quirks);
+    Preset { name, base_url, quirks, egress: Compatible { quirks } }
 }
 
 /// The server of this name.

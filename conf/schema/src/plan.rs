@@ -7,6 +7,7 @@ mod base_url;
 mod condition;
 mod listener;
 mod model;
+mod preset;
 mod provider;
 mod resilience;
 mod secret;
@@ -15,7 +16,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
 
-pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Strategy, StreamErrors};
+pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Preset, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use condition::When;

@@ -21,7 +21,7 @@ pub(crate) use listener::{Admin, Limits, Listener, ListenerTls, State};
 pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
-pub use provider::{Dialect, HttpVersion};
+pub use provider::{Dialect, HttpVersion, Preset};
 pub(crate) use resilience::{Affinity, Heartbeat, Queue};
 pub use resilience::{LossPolicy, StreamErrors};
 pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};

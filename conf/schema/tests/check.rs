@@ -703,3 +703,28 @@ fn a_listener_s_tls_needs_a_certificate_and_a_key() {
         ],
     );
 }
+
+#[test]
+fn a_preset_says_where_a_server_is_and_what_it_speaks() {
+    let plan = plan(
+        "providers: [{name: g, preset: groq, accounts: [{name: a}]}, \
+         {name: o, preset: llama.cpp, base_url: \"http://10.0.0.1/v1\", accounts: [{name: a}]}]",
+    );
+    let [groq, own] = plan.providers.as_slice() else { panic!("{:?}", plan.providers) };
+    assert_eq!(groq.dialect, Dialect::OpenAi);
+    assert_eq!(groq.base_url.to_string(), "https://api.groq.com/openai/v1");
+    assert_eq!(own.base_url.to_string(), "http://10.0.0.1/v1");
+    problems(
+        "providers:\n- {name: a, preset: azure, accounts: [{name: a}]}\n\
+         - {name: b, preset: groq, dialect: gemini, accounts: [{name: a}]}\n\
+         - {name: c, preset: grok, accounts: [{name: a}]}\n",
+        &[
+            "2:3: providers[0]: needs a `base_url`: for `azure` everybody has their own",
+            "3:21: providers[1].preset: is only for providers of dialect `openai`",
+            "4:21: providers[2].preset: expected `azure`, `google`, `mistral`, `groq`, \
+             `deepseek`, `xai`, `openrouter`, `together`, `fireworks`, `cerebras`, `vllm`, \
+             `sglang`, `ollama` or `llama.cpp`; did you mean `groq`?",
+            "4:21: providers[2].dialect: is missing",
+        ],
+    );
+}

@@ -1,13 +1,16 @@
 //! A chat request before it is sent: who asks, for what, and how each attempt says it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use adapters_canonical::dialect::Target as EgressTarget;
+use adapters_canonical::dialect::{Dialect, Target as EgressTarget};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Asked, Framing};
-use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_openai::passthrough;
+use adapters_openai::quirk::Quirks;
 use bytes::Bytes;
-use conf_schema::plan::LossPolicy;
+use conf_schema::plan::{LossPolicy, Provider};
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
 use proxy_route::Choice;
@@ -144,10 +147,17 @@ pub(crate) fn attempt(
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
     if passthrough {
-        let inject = chat.envelope.stream && !chat.envelope.include_usage;
+        let quirks = upstream.quirks();
+        let inject =
+            chat.envelope.stream && !chat.envelope.include_usage && quirks.takes_stream_options();
         let request = ingress.pass_request(&chat.body, &chat.envelope, &to, inject);
-        let (path, headers, body) = (request.path, request.headers, request.body.into());
-        return Ok(attempt(path, headers, body, Vec::new(), inject));
+        let (path, headers) = (request.path, request.headers);
+        let (body, losses) = match face.dialect {
+            Dialect::OpenAi => fitting(request.body, quirks),
+            Dialect::Responses | Dialect::Anthropic | Dialect::Gemini => (request.body, Vec::new()),
+        };
+        may_lose(chat, &target.provider, &losses)?;
+        return Ok(attempt(path, headers, body.into(), losses, inject));
     }
     let canonical = chat.canonical().map_err(Failure::BodyMalformed)?;
     let path = |path: &str| ingress.client_path(&canonical.value, path).into_owned();
@@ -165,14 +175,31 @@ pub(crate) fn attempt(
     losses.extend(
         encoded.losses.into_iter().map(|loss| Loss { path: path(&loss.path).into(), ..loss }),
     );
-    if chat.loss_policy == LossPolicy::Refuse
-        && let Some(error) = losses_as_error(&losses)
-    {
-        let provider = target.provider.name.to_string();
-        return Err(Failure::RequestNotExpressible { provider, error });
-    }
+    may_lose(chat, &target.provider, &losses)?;
     let request = encoded.value;
     Ok(attempt(request.path, request.headers, Bytes::from(request.body), losses, false))
+}
+
+/// A request of OpenAI's dialect as a server takes it that imitates OpenAI, and what that costs.
+fn fitting(body: Vec<u8>, quirks: Quirks) -> (Vec<u8>, Vec<Loss>) {
+    let Translated { value, losses } = passthrough::adapt_request(&body, quirks);
+    match value {
+        Cow::Borrowed(_) => (body, losses),
+        Cow::Owned(adapted) => (adapted, losses),
+    }
+}
+
+/// Fails if something gets lost of a request that may lose nothing.
+fn may_lose(chat: &ChatExchange, provider: &Provider, losses: &[Loss]) -> Result<(), Failure> {
+    if chat.loss_policy != LossPolicy::Refuse {
+        return Ok(());
+    }
+    match losses_as_error(losses) {
+        Some(error) => {
+            Err(Failure::RequestNotExpressible { provider: provider.name.to_string(), error })
+        }
+        None => Ok(()),
+    }
 }
 
 /// What would get lost, as the reason to refuse a request that may lose nothing.

@@ -9,6 +9,8 @@ use adapters_anthropic::egress::Anthropic;
 use adapters_canonical::dialect::{Dialect as Spoken, Egress};
 use adapters_gemini::egress::Gemini;
 use adapters_openai::egress::OpenAi;
+use adapters_openai::preset::{self, Preset};
+use adapters_openai::quirk::Quirks;
 use adapters_responses::egress::ResponsesUpstream;
 use conf_schema::plan::{Account, Credential, Dialect, HttpVersion, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
@@ -33,6 +35,8 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// A provider, and everything about it that does not change from request to request.
 pub(crate) struct Upstream {
     pub(crate) provider: Arc<Provider>,
+    /// What is peculiar to it, if it imitates OpenAI.
+    preset: Option<&'static Preset>,
     /// As the provider's `accounts`, by place.
     accounts: Vec<AccountState>,
     /// As sent in `Host`.
@@ -65,6 +69,7 @@ impl Upstream {
                 .collect(),
             host: HeaderValue::from_str(&authority)
                 .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
+            preset: provider.preset.and_then(|preset| preset::find(preset.name())),
             options: options(provider, http2_ping, metrics),
             provider: Arc::clone(provider),
         }
@@ -76,7 +81,15 @@ impl Upstream {
         if client == Spoken::Responses && self.provider.responses {
             return face(Dialect::Responses);
         }
-        face(self.provider.dialect)
+        match self.preset {
+            Some(preset) => Face { dialect: Spoken::OpenAi, egress: &preset.egress },
+            None => face(self.provider.dialect),
+        }
+    }
+
+    /// In what it differs from OpenAI.
+    pub(crate) fn quirks(&self) -> Quirks {
+        self.preset.map_or_else(Quirks::default, |preset| preset.quirks)
     }
 
     pub(crate) fn credential(&self, account: usize) -> Option<&(HeaderName, HeaderValue)> {
@@ -198,5 +211,21 @@ impl Tracing for Connections {
 
     fn boxed_clone(&self) -> Box<dyn Tracing> {
         Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conf_schema::plan;
+
+    use super::*;
+
+    #[test]
+    fn every_preset_of_the_configuration_is_known_to_the_dialect_at_the_same_address() {
+        for configured in plan::Preset::ALL {
+            let known = preset::find(configured.name()).expect(configured.name());
+            let address = configured.base_url().map(|url| url.to_string());
+            assert_eq!(address.as_deref(), known.base_url, "{}", known.name);
+        }
     }
 }

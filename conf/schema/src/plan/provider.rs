@@ -9,7 +9,7 @@ use std::{
 use conf_name::{AccountName, ProviderName, Secret};
 use http::HeaderName;
 
-use super::{BaseUrl, Checker, Dialect, HttpVersion, Unique, secret::Resolved};
+use super::{BaseUrl, Checker, Dialect, HttpVersion, Preset, Unique, secret::Resolved};
 use crate::{
     problem::{Place, Problems},
     raw::{self, Timespan},
@@ -23,6 +23,8 @@ pub struct Provider {
     pub name: ProviderName,
     /// The API it speaks.
     pub dialect: Dialect,
+    /// What is peculiar to it, for [`Dialect::OpenAi`] alone.
+    pub preset: Option<Preset>,
     /// Where it is. `http://mock.invalid` for [`Dialect::Mock`], which nobody calls.
     pub base_url: BaseUrl,
     /// Whether it speaks OpenAI's Responses, beside or instead of chat completions.
@@ -146,11 +148,16 @@ impl Checker<'_> {
         names: &mut Unique<ProviderName>,
     ) -> Option<Provider> {
         let name = raw.name.required(at, "name", self.problems);
-        let dialect = raw.dialect.required(at, "dialect", self.problems).map(|given| given.value);
+        let preset = raw.preset.given();
+        let dialect = match (&raw.dialect, &preset) {
+            (Field::Missing, Some(_)) => Some(Dialect::OpenAi),
+            _ => raw.dialect.required(at, "dialect", self.problems).map(|given| given.value),
+        };
+        let preset = preset.and_then(|given| self.preset(&given, dialect));
         if let Some(name) = &name {
             names.add(name, self.problems);
         }
-        let base_url = self.base_url(raw.base_url, dialect);
+        let base_url = self.base_url(raw.base_url, dialect, preset, at);
         let tls = base_url.as_ref().map(|url| url.tls);
         let http_version = self.http_version(raw.http_version, tls);
         let ca = self.ca(raw.ca_file, tls);
@@ -162,6 +169,7 @@ impl Checker<'_> {
         Some(Provider {
             name: name?.value,
             dialect: dialect?,
+            preset,
             base_url: base_url?,
             responses,
             api_version,
@@ -174,9 +182,22 @@ impl Checker<'_> {
     }
 
     /// `None` if it is wrong, or has no default because the dialect is unknown.
-    fn base_url(&self, written: Field<String>, dialect: Option<Dialect>) -> Option<BaseUrl> {
+    fn base_url(
+        &self,
+        written: Field<String>,
+        dialect: Option<Dialect>,
+        preset: Option<Preset>,
+        provider: &Place,
+    ) -> Option<BaseUrl> {
         let Some(written) = written.given() else {
-            return dialect.map(default_base_url);
+            let Some(preset) = preset else { return dialect.map(default_base_url) };
+            let known = preset.base_url();
+            if known.is_none() {
+                let name = preset.name();
+                let problem = format!("needs a `base_url`: for `{name}` everybody has their own");
+                self.problems.error(provider, problem);
+            }
+            return known;
         };
         let url: BaseUrl = self.problems.note(&written.at, written.value.parse())?;
         let dialect = dialect?;
@@ -194,6 +215,14 @@ impl Checker<'_> {
             Dialect::OpenAi | Dialect::Responses | Dialect::Anthropic | Dialect::Gemini => {}
         }
         Some(url)
+    }
+
+    fn preset(&self, given: &Placed<Preset>, dialect: Option<Dialect>) -> Option<Preset> {
+        if dialect.is_some_and(|dialect| dialect != Dialect::OpenAi) {
+            self.problems.error(&given.at, "is only for providers of dialect `openai`");
+            return None;
+        }
+        Some(given.value)
     }
 
     fn responses(

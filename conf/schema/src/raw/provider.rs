@@ -10,11 +10,17 @@ use crate::read::Field;
 /// A place that answers requests.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map with keys such as `name` and `dialect`")]
+#[schemars(extend("anyOf" = [{"required": ["dialect"]}, {"required": ["preset"]}]))]
 pub(crate) struct Provider {
     /// How models refer to it.
     pub(crate) name: Field<ProviderName>,
-    /// The API it speaks.
+    /// The API it speaks. Default with a `preset`: `openai`.
+    #[serde(default)]
     pub(crate) dialect: Field<Dialect>,
+    /// A server that speaks OpenAI's dialect with differences of its own: says where it is, unless
+    /// `base_url` does, and what to leave out of requests or to say in other words.
+    #[serde(default)]
+    pub(crate) preset: Field<Preset>,
     /// Where it is, as its own SDK takes it: for `openai` and `responses` with `/v1`, for the
     /// others without a version. Default: the public API of the dialect.
     #[serde(default)]
@@ -61,6 +67,41 @@ pub enum Dialect {
     Gemini,
     /// Answers by itself, without any network.
     Mock,
+}
+
+/// A server that speaks OpenAI's dialect with differences of its own.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// Azure OpenAI; `base_url` is `https://RESOURCE.openai.azure.com/openai/v1`.
+    Azure,
+    /// Gemini's own imitation of OpenAI.
+    Google,
+    /// Mistral.
+    Mistral,
+    /// Groq.
+    Groq,
+    /// DeepSeek.
+    DeepSeek,
+    /// xAI.
+    Xai,
+    /// OpenRouter.
+    OpenRouter,
+    /// Together.
+    Together,
+    /// Fireworks.
+    Fireworks,
+    /// Cerebras.
+    Cerebras,
+    /// vLLM, on port 8000 of this machine unless `base_url` says otherwise.
+    Vllm,
+    /// SGLang, on port 30000 of this machine unless `base_url` says otherwise.
+    SgLang,
+    /// Ollama, on port 11434 of this machine unless `base_url` says otherwise.
+    Ollama,
+    /// llama.cpp, on port 8080 of this machine unless `base_url` says otherwise.
+    #[serde(rename = "llama.cpp")]
+    LlamaCpp,
 }
 
 /// How HTTP is spoken to a provider.

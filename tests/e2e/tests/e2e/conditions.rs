@@ -66,7 +66,7 @@ impl World {
             200 => answer["choices"][0]["message"]["content"].as_str(),
             _ => answer["error"]["code"].as_str(),
         };
-        (status, said.expect(&answer.to_string()).to_owned())
+        (status, said.unwrap_or_else(|| panic!("{answer}")).to_owned())
     }
 }
 

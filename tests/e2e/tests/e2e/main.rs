@@ -27,6 +27,7 @@ mod mock_model;
 mod observed;
 mod overload;
 mod passthrough;
+mod presets;
 mod quickstart;
 mod reload;
 mod resilience;
