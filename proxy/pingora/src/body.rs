@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use bytes::{Bytes, BytesMut};
+use conf_schema::plan::Limits;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use pingora::Error;
 use pingora_proxy::Session;
@@ -24,8 +25,17 @@ pub(crate) enum Unread {
     Gone(Box<Error>),
 }
 
+/// Reads the body, within `limits`.
+pub(crate) async fn read(session: &mut Session, limits: &Limits) -> Result<Bytes, Unread> {
+    let reading = read_up_to(session, limits.request_body_bytes);
+    match tokio::time::timeout(limits.body_timeout, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
+    }
+}
+
 /// Reads the body, up to `limit` bytes.
-pub(crate) async fn read(session: &mut Session, limit: u64) -> Result<Bytes, Unread> {
+async fn read_up_to(session: &mut Session, limit: u64) -> Result<Bytes, Unread> {
     let too_large = || Unread::Refused(Failure::BodyTooLarge { limit });
     let announced = announced_length(session);
     if announced.is_some_and(|length| length > limit) {
