@@ -17,6 +17,9 @@ const LINGER_IDLE: Duration = Duration::from_secs(1);
 /// What is set aside at once for a body that says how long it is.
 const TRUSTED_LENGTH: u64 = 1 << 20;
 
+/// What Pingora calls chunks that it cannot read.
+const MALFORMED: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
+
 /// Why a body could not be read.
 pub(crate) enum Unread {
     /// The client did something it can be told of.
@@ -95,6 +98,10 @@ pub(crate) fn may_be_json(session: &Session) -> bool {
 async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
     match tokio::time::timeout(PATIENCE, session.read_request_body()).await {
         Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(error)) if MALFORMED.contains(&error.etype().as_str()) => {
+            let reason = "the body is not chunked as it should be";
+            Err(Unread::Refused(Failure::RequestMalformed { reason }))
+        }
         Ok(Err(error)) => Err(Unread::Gone(error)),
         Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
     }

@@ -117,7 +117,10 @@ fn keep_retry_after(after: Option<Duration>, header: &mut ResponseHeader) -> Res
 fn leaves_body_unread(failure: &Failure) -> bool {
     matches!(
         failure,
-        Failure::BodyTooLarge { .. } | Failure::BodyTimedOut | Failure::HeadersTooMany { .. }
+        Failure::BodyTooLarge { .. }
+            | Failure::BodyTimedOut
+            | Failure::RequestMalformed { .. }
+            | Failure::HeadersTooMany { .. }
     )
 }
 
