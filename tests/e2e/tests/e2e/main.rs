@@ -20,6 +20,7 @@ mod errors;
 mod every_dialect;
 mod failover;
 mod failures;
+mod frames;
 mod gateway;
 mod heartbeats;
 mod last_word;

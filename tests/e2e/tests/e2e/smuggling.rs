@@ -13,6 +13,10 @@ use tests_mock::{MockUpstream, Script, openai};
 use tokio::task::JoinSet;
 
 use crate::dialects::Dialect;
+use crate::frames::{
+    DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, STATUS_200,
+    STATUS_400, frame, literal,
+};
 use crate::gateway::Gateway;
 use crate::raw::{self, Raw};
 
@@ -127,32 +131,6 @@ async fn every_case_is_refused_or_read_in_one_way_only() {
     }
 }
 
-/// A header field of HTTP/2 as HPACK writes it without a table.
-fn literal(name: &str, value: &str) -> Vec<u8> {
-    let mut field = vec![0, u8::try_from(name.len()).unwrap()];
-    field.extend_from_slice(name.as_bytes());
-    field.push(u8::try_from(value.len()).unwrap());
-    field.extend_from_slice(value.as_bytes());
-    field
-}
-
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[..], &[kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-/// `:status: 400` of HPACK's static table.
-const STATUS_400: u8 = 0x8c;
-/// `:status: 200`.
-const STATUS_200: u8 = 0x88;
-
 /// What an HTTP/2 stream was answered with.
 #[derive(Debug, Eq, PartialEq)]
 enum Verdict {
@@ -167,7 +145,7 @@ async fn ask_http2(gateway: &Gateway, fields: &[(&str, &str)], body: &[u8]) -> V
         block.extend(literal(name, value));
     }
     let mut connection = Raw::open(gateway).await;
-    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let mut sent = PREFACE.to_vec();
     sent.extend(frame(SETTINGS, 0, 0, &[]));
     sent.extend(frame(HEADERS, END_HEADERS, 1, &block));
     sent.extend(frame(DATA, END_STREAM, 1, body));
