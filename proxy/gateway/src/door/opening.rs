@@ -157,7 +157,6 @@ impl Opening<'_> {
 struct NoPlace;
 
 /// So long from now.
-#[expect(clippy::disallowed_methods, reason = "the clock of the binary")]
 pub(super) fn deadline(after: std::time::Duration) -> Instant {
     Instant::now() + after
 }
