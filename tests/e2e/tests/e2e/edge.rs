@@ -36,7 +36,7 @@ async fn a_header_that_drips_is_not_waited_for() {
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed_without_a_word() {
     let gateway = gateway("limits: {header_timeout: 300ms}\n").await;
-    assert_eq!(Raw::open(&gateway).await.to_end().await, b"");
+    assert_eq!(Raw::open(&gateway).await.until_closed().await, b"");
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn an_idle_connection_is_kept_for_a_while_and_then_closed() {
     // Longer than a header may take, which is another thing.
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(connection.is_served().await);
-    assert_eq!(connection.to_end().await, b"", "closed without a word");
+    assert_eq!(connection.until_closed().await, b"", "closed without a word");
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_header_with_too_much_in_it_is_told_so() {
     for more in ["x: y\r\n".repeat(10), format!("x: {}\r\n", "y".repeat(1024))] {
         let mut connection = Raw::open(&gateway).await;
         connection.send(format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{more}\r\n")).await;
-        let answer = &raw::answers(&connection.to_end().await)[0];
+        let answer = &raw::answers(&connection.until_closed().await)[0];
         assert_eq!((answer.status, answer.code().as_str()), (431, "request_header_too_large"));
     }
     let mut connection = Raw::open(&gateway).await;
@@ -100,7 +100,7 @@ async fn connections_beyond_the_limit_are_closed_and_the_others_live_on() {
     let gateway = gateway("limits: {connections: 2}\n").await;
     let (mut one, mut two) = (Raw::open(&gateway).await, Raw::open(&gateway).await);
     assert!(one.is_served().await && two.is_served().await);
-    assert_eq!(Raw::open(&gateway).await.to_end().await, b"");
+    assert_eq!(Raw::open(&gateway).await.until_closed().await, b"");
     assert_eq!(gateway.metric(REFUSED, &["reason=\"connections\""]).await, 1.0);
     assert_eq!(gateway.metric("penstock_client_connections", &[]).await, 2.0);
     assert!(one.is_served().await && two.is_served().await);
@@ -114,7 +114,7 @@ async fn one_address_does_not_take_all_connections() {
     let gateway = gateway("limits: {connections_per_address: 1}\n").await;
     let mut one = Raw::open(&gateway).await;
     assert!(one.is_served().await);
-    assert_eq!(Raw::open(&gateway).await.to_end().await, b"");
+    assert_eq!(Raw::open(&gateway).await.until_closed().await, b"");
     assert_eq!(gateway.metric(REFUSED, &["reason=\"connections_per_address\""]).await, 1.0);
     assert!(Raw::open_from("127.0.0.2", &gateway).await.is_served().await);
     assert!(one.is_served().await);
@@ -127,7 +127,7 @@ async fn a_client_of_http2_is_told_how_many_streams_it_may_open() {
             .await;
     let mut connection = Raw::open(&gateway).await;
     connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-    let said = connection.to_end().await;
+    let said = connection.until_closed().await;
     let (head, settings) = said.split_at(9);
     assert_eq!(head[3], 4, "the first frame is SETTINGS");
     let streams = settings.chunks(6).find(|setting| setting[..2] == [0, 3]).unwrap();
@@ -156,12 +156,12 @@ async fn a_listener_with_h2c_waits_for_no_preface() {
     for begun in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n"] {
         let mut connection = Raw::open(&gateway).await;
         connection.send(begun).await;
-        assert_eq!(connection.to_end().await, b"", "{begun:?}");
+        assert_eq!(connection.until_closed().await, b"", "{begun:?}");
     }
     // Begun in order, and then no request.
     let mut silent = Raw::open(&gateway).await;
     silent.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-    assert!(silent.to_end().await.starts_with(b"\0\0"), "only its own SETTINGS");
+    assert!(silent.until_closed().await.starts_with(b"\0\0"), "only its own SETTINGS");
     gateway.until_metric(REFUSED, &["reason=\"header_timeout\""], 4.0).await;
 }
 
@@ -171,11 +171,11 @@ async fn a_tls_handshake_that_does_not_come_is_not_waited_for() {
     let files = Files::of(&authority);
     let gateway =
         gateway(&format!("{}limits: {{header_timeout: 400ms}}\n", files.listeners("", ""))).await;
-    assert_eq!(Raw::open(&gateway).await.to_end().await, b"");
+    assert_eq!(Raw::open(&gateway).await.until_closed().await, b"");
     gateway.until_metric(REFUSED, &["reason=\"tls_timeout\""], 1.0).await;
     let mut plain = Raw::open(&gateway).await;
     plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    plain.to_end().await;
+    plain.until_closed().await;
     gateway.until_metric(REFUSED, &["reason=\"tls\""], 1.0).await;
 }
 

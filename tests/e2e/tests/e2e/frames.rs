@@ -122,7 +122,7 @@ async fn a_frame_that_is_not_allowed_ends_its_connection() {
     for (rule, sent) in broken {
         let mut connection = Raw::open(&gateway).await;
         connection.send([PREFACE, &frame(SETTINGS, 0, 0, &[]), &sent].concat()).await;
-        let said = connection.to_end().await;
+        let said = connection.until_closed().await;
         // With the reason, unless the other end was gone before it was written.
         let reasons = frames(&said).into_iter().filter(|(kind, ..)| *kind == GOAWAY);
         for (_, _, payload) in reasons {
@@ -147,7 +147,7 @@ async fn what_is_not_known_is_passed_over_and_a_ping_is_answered() {
         &frame(GOAWAY, 0, 0, &[0; 8]),
     ];
     connection.send(sent.concat()).await;
-    let said = connection.to_end().await;
+    let said = connection.until_closed().await;
     let frames = frames(&said);
     assert!(frames.contains(&(PING, ACK, b"12345678")), "{}", said.escape_ascii());
     let header = frames.iter().find(|(kind, ..)| *kind == HEADERS).unwrap();

@@ -62,7 +62,7 @@ async fn a_connection_without_a_right_header_is_closed() {
     for header in wrong {
         let mut connection = Raw::open(&gateway).await;
         connection.send(header).await;
-        assert_eq!(connection.to_end().await, b"", "{}", header.escape_ascii());
+        assert_eq!(connection.until_closed().await, b"", "{}", header.escape_ascii());
     }
     gateway.until_metric(REFUSED, &["reason=\"proxy_protocol\""], 5.0).await;
 }
@@ -72,7 +72,7 @@ async fn a_stranger_may_not_say_for_whom_it_speaks() {
     let gateway = gateway(&BEHIND.replace("127.0.0.1", "127.0.0.9")).await;
     let mut connection = Raw::open(&gateway).await;
     connection.send(format!("PROXY TCP4 192.0.2.7 10.0.0.1 1 80\r\n{ASK}")).await;
-    assert_eq!(connection.to_end().await, b"");
+    assert_eq!(connection.until_closed().await, b"");
     let mut trusted = Raw::open_from("127.0.0.9", &gateway).await;
     trusted.send(format!("PROXY TCP4 192.0.2.7 10.0.0.1 1 80\r\n{ASK}")).await;
     assert_eq!(trusted.answer().await.status, 200);
@@ -90,7 +90,7 @@ async fn connections_are_counted_for_the_client_and_not_for_the_proxy() {
     }
     let mut again = Raw::open(&gateway).await;
     again.send(format!("PROXY TCP4 192.0.2.1 10.0.0.1 1 80\r\n{ASK}")).await;
-    assert_eq!(again.to_end().await, b"");
+    assert_eq!(again.until_closed().await, b"");
     gateway.until_metric(REFUSED, &["reason=\"connections_per_address\""], 1.0).await;
 }
 

@@ -73,7 +73,7 @@ impl Raw {
     }
 
     /// Everything until the other end closes.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
         let mut said = Vec::new();
         let read = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut said)).await;
         let _reset = read.expect("it is never closed");

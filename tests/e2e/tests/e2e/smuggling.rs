@@ -53,7 +53,7 @@ impl Case {
         let Self { name, status, .. } = self;
         let mut connection = Raw::open(gateway).await;
         connection.send(&self.bytes).await;
-        let said = connection.to_end().await;
+        let said = connection.until_closed().await;
         let answers = raw::answers(&said);
         assert_eq!(answers.len(), self.answers, "{name}: {}", said.escape_ascii());
         let first = answers[0].status.to_string();
@@ -150,7 +150,7 @@ async fn ask_http2(gateway: &Gateway, fields: &[(&str, &str)], body: &[u8]) -> V
     sent.extend(frame(HEADERS, END_HEADERS, 1, &block));
     sent.extend(frame(DATA, END_STREAM, 1, body));
     connection.send(&sent).await;
-    let said = connection.to_end().await;
+    let said = connection.until_closed().await;
     let mut rest = &said[..];
     while let [a, b, c, kind, _, _, _, _, stream, after @ ..] = rest {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -223,7 +223,7 @@ async fn what_was_refused_is_seen() {
     let gateway = Gateway::start(&Dialect::OpenAi.config(&upstream.url(), "")).await;
     let mut connection = Raw::open(&gateway).await;
     connection.send("GET / HTTP/1.1\r\n\r\n").await;
-    let said = connection.to_end().await;
+    let said = connection.until_closed().await;
     let answer = &raw::answers(&said)[0];
     assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_request"));
     let lines = gateway.access_log(1).await;
