@@ -10,6 +10,27 @@ use crate::loss::DecodeError;
 /// dialect has words for it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
+    /// No HTTP, or HTTP that could be read in more than one way.
+    #[error("the request is not well-formed HTTP: {reason}")]
+    RequestMalformed {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A header of more bytes than the configured limit.
+    #[error("the request header is larger than the limit of {limit} bytes")]
+    HeaderTooLarge {
+        /// `limits.header_bytes`.
+        limit: usize,
+    },
+    /// A header of more fields than the configured limit.
+    #[error("the request header has more fields than the limit of {limit}")]
+    HeadersTooMany {
+        /// `limits.headers`.
+        limit: usize,
+    },
+    /// The client sent its header too slowly.
+    #[error("the request header did not arrive in time")]
+    HeaderTimedOut,
     /// The address is not one of ours.
     #[error("there is nothing at `{path}`")]
     PathUnknown {

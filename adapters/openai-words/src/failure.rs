@@ -51,6 +51,11 @@ impl<'a> Words<'a> {
             provider: None,
         };
         match failure {
+            F::RequestMalformed { .. } => own(400, INVALID, "malformed_request"),
+            F::HeaderTooLarge { .. } | F::HeadersTooMany { .. } => {
+                own(431, INVALID, "request_header_too_large")
+            }
+            F::HeaderTimedOut => own(408, "timeout_error", "request_timeout"),
             F::PathUnknown { .. } => own(404, INVALID, "unknown_url"),
             F::MethodNotAllowed { .. } => own(405, INVALID, "method_not_allowed"),
             F::KeyMissing | F::KeyUnknown => own(401, INVALID, "invalid_api_key"),
@@ -211,6 +216,19 @@ mod tests {
         check(&header, 400, INVALID, Some("x-some"), Some("invalid_header"));
         check(&Failure::MediaTypeUnsupported, 415, INVALID, None, Some("unsupported_media_type"));
         check(&Failure::BodyTooLarge { limit: 9 }, 413, INVALID, None, Some("request_too_large"));
+        check(
+            &Failure::RequestMalformed { reason: "it has no `host`" },
+            400,
+            INVALID,
+            None,
+            Some("malformed_request"),
+        );
+        for failure in
+            [Failure::HeaderTooLarge { limit: 65536 }, Failure::HeadersTooMany { limit: 100 }]
+        {
+            check(&failure, 431, INVALID, None, Some("request_header_too_large"));
+        }
+        check(&Failure::HeaderTimedOut, 408, "timeout_error", None, Some("request_timeout"));
         check(&Failure::BodyTimedOut, 408, "timeout_error", None, Some("request_timeout"));
         let unknown = Failure::ModelUnknown { model: "x".to_owned(), near: vec![] };
         check(&unknown, 404, INVALID, Some("model"), Some("model_not_found"));

@@ -1,6 +1,12 @@
 //! The environment of this process and the files it can read.
 
-use std::{fs::File, io::Read};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs::File,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Read,
+};
 
 use conf_schema::SecretSource;
 
@@ -28,6 +34,52 @@ impl SecretSource for Environment {
         }
         Ok(bytes)
     }
+}
+
+/// The same, and remembers which files it was asked for and what was in them.
+#[derive(Debug, Default)]
+pub(crate) struct Remembering(RefCell<Files>);
+
+impl Remembering {
+    /// What was read.
+    pub(crate) fn into_files(self) -> Files {
+        self.0.into_inner()
+    }
+}
+
+impl SecretSource for Remembering {
+    fn env(&self, name: &str) -> Option<String> {
+        Environment.env(name)
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        let read = Environment.file(path);
+        self.0.borrow_mut().0.insert(path.to_owned(), print(&read));
+        read
+    }
+}
+
+/// Files as they were when last read: their paths, and prints of what was in them, which is often
+/// secret and not kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Files(BTreeMap<String, u64>);
+
+impl Files {
+    /// The paths, as they are written in the configuration.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether one of them is not what it was.
+    pub(crate) fn have_changed(&self) -> bool {
+        self.0.iter().any(|(path, then)| print(&Environment.file(path)) != *then)
+    }
+}
+
+fn print(read: &Result<Vec<u8>, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    read.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{
 
 use conf_schema::{Checked, Plan, Problem, Severity};
 
-use crate::Environment;
+use crate::env::{Files, Remembering};
 
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Source {
     pub(crate) path: PathBuf,
     /// `None` if it could not be read.
     pub(crate) text: Option<String>,
+    /// What it refers to.
+    pub(crate) files: Files,
 }
 
 /// Without the text, which may hold secrets.
@@ -100,7 +102,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Loaded, LoadError> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path)
         .map_err(|source| LoadError::Unreadable { name: name.clone(), source })?;
-    let source = Source { path: path.to_owned(), text: Some(text.clone()) };
+    let source =
+        Source { path: path.to_owned(), text: Some(text.clone()), files: Files::default() };
     load(name, &text, Some(source))
 }
 
@@ -115,7 +118,9 @@ pub fn quickstart() -> Result<Loaded, LoadError> {
 }
 
 fn load(name: String, text: &str, source: Option<Source>) -> Result<Loaded, LoadError> {
-    let Checked { plan, problems } = conf_schema::check(text, &Environment);
+    let secrets = Remembering::default();
+    let Checked { plan, problems } = conf_schema::check(text, &secrets);
+    let source = source.map(|source| Source { files: secrets.into_files(), ..source });
     match plan {
         Some(plan) => Ok(Loaded { plan: plan.into(), warnings: problems, name, source }),
         None => Err(LoadError::Invalid { name, problems }),

@@ -1,4 +1,5 @@
-//! Follows a configuration file and publishes what it means now.
+//! Follows a configuration file, and the files of keys and certificates it refers to, and publishes
+//! what it means now.
 //!
 //! Editors replace files, Kubernetes swaps a symlink two steps away, and some file systems send no
 //! events at all. So an event only says *look*: whether anything changed is decided by comparing
@@ -24,7 +25,7 @@ use notify::{
 };
 
 use crate::{
-    Environment,
+    env::Remembering,
     file::{self, Source},
 };
 
@@ -74,7 +75,7 @@ impl Watcher {
         observer: impl Fn(bool) + Send + 'static,
     ) -> io::Result<Self> {
         let (signals, received) = channel();
-        let directories = Directories::new(&source.path, signals.clone());
+        let directories = Directories::new(&source, signals.clone());
         let follower = Follower { source, plan, observer: Box::new(observer), directories };
         // The file may have changed between its reading and the first watch.
         let _ = signals.send(Signal::Look);
@@ -128,9 +129,10 @@ impl Follower {
     /// Reads the file, and takes over what it says if that is new or `forced`.
     fn look(&mut self, forced: bool) {
         // First watch, then read: what changes in between is seen by the next look.
-        self.directories.follow(&self.source.path);
+        self.directories.follow(&self.source);
         let read = fs::read_to_string(&self.source.path);
-        if !forced && read.as_ref().ok() == self.source.text.as_ref() {
+        let changed = read.as_ref().ok() != self.source.text.as_ref();
+        if !forced && !changed && !self.source.files.have_changed() {
             return;
         }
         let name = self.source.path.display().to_string();
@@ -149,8 +151,11 @@ impl Follower {
     }
 
     /// Publishes what `text` means, unless it has mistakes.
-    fn take_over(&self, name: &str, text: &str) -> bool {
-        let Checked { plan, problems } = conf_schema::check(text, &Environment);
+    fn take_over(&mut self, name: &str, text: &str) -> bool {
+        let secrets = Remembering::default();
+        let Checked { plan, problems } = conf_schema::check(text, &secrets);
+        self.source.files = secrets.into_files();
+        self.directories.follow(&self.source);
         file::log(&problems, name);
         let Some(plan) = plan.map(Arc::new) else { return false };
         let old = self.plan.swap(plan.clone());
@@ -191,7 +196,7 @@ struct Directories {
 }
 
 impl Directories {
-    fn new(path: &Path, signals: Sender<Signal>) -> Self {
+    fn new(source: &Source, signals: Sender<Signal>) -> Self {
         let notifier = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.is_ok_and(|event| !may_change_a_file(event.kind)) {
                 return;
@@ -204,19 +209,20 @@ impl Directories {
             })
             .ok();
         let mut directories = Self { notifier, watched: BTreeSet::new() };
-        directories.follow(path);
+        directories.follow(source);
         directories
     }
 
     /// Watches what there is to watch now. Anew each time: a directory that was deleted and made
     /// again under its old name is not watched any more, and nothing says so.
-    fn follow(&mut self, path: &Path) {
+    fn follow(&mut self, source: &Source) {
         let Some(notifier) = &mut self.notifier else { return };
         for directory in &self.watched {
             // It may be gone, and its watch with it.
             let _ = notifier.unwatch(directory);
         }
-        self.watched = directories_of(path);
+        let files = source.files.paths().map(Path::new);
+        self.watched = files.chain([source.path.as_path()]).flat_map(directories_of).collect();
         self.watched.retain(|directory| {
             let watched = notifier.watch(directory, RecursiveMode::NonRecursive);
             if let Err(error) = &watched {

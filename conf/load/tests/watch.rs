@@ -140,18 +140,46 @@ fn a_file_that_is_gone_keeps_the_old_plan_and_its_return_is_noticed() {
     bench.wait_for("two");
 }
 
-#[test]
-fn a_reload_reads_key_files_again_though_the_file_is_the_same() {
-    let dir = tempfile::tempdir().unwrap();
-    let (path, key) = (dir.path().join("gateway.yaml"), dir.path().join("key"));
-    fs::write(&key, "old\n").unwrap();
+fn text_with_key(key: &Path) -> String {
     let keys = format!("[{{name: k, key: {{file: '{}'}}}}]", key.display());
-    fs::write(&path, format!("{}auth: {{mode: keys, keys: {keys}}}\n", text("one"))).unwrap();
+    format!("{}auth: {{mode: keys, keys: {keys}}}\n", text("one"))
+}
+
+#[test]
+fn a_key_file_that_changes_is_taken_over_though_the_configuration_is_the_same() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, key) = (dir.path().join("gateway.yaml"), elsewhere.path().join("key"));
+    fs::write(&key, "old\n").unwrap();
+    fs::write(&path, text_with_key(&key)).unwrap();
     let bench = Bench::start(&path);
-    fs::write(&key, "new\n").unwrap();
     assert_eq!(bench.plan.load().auth.keys[0].key.expose(), "old");
+    for new in ["new", "newer"] {
+        let beside = elsewhere.path().join("beside");
+        fs::write(&beside, format!("{new}\n")).unwrap();
+        fs::rename(&beside, &key).unwrap();
+        eventually(new, || bench.plan.load().auth.keys[0].key.expose() == new);
+    }
+}
+
+#[test]
+fn a_key_file_that_comes_with_a_change_of_the_configuration_is_followed_too() {
+    let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, key) = (dir.path().join("gateway.yaml"), elsewhere.path().join("key"));
+    fs::write(&path, text("one")).unwrap();
+    let bench = Bench::start(&path);
+    fs::write(&path, text_with_key(&key)).unwrap();
+    eventually("the change", || bench.outcomes() == [true]);
+    assert!(bench.plan.load().auth.keys.is_empty(), "the file is not there yet");
+    fs::write(&key, "new\n").unwrap();
+    eventually("the key", || bench.plan.load().auth.keys.len() == 1);
+}
+
+#[test]
+fn a_reload_reads_everything_again_though_nothing_changed() {
+    let (_dir, path) = directory_with("one");
+    let bench = Bench::start(&path);
     bench.watcher.reload();
-    eventually("the new key", || bench.plan.load().auth.keys[0].key.expose() == "new");
+    eventually("the reload", || bench.outcomes() == [true]);
 }
 
 #[test]

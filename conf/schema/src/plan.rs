@@ -5,6 +5,7 @@
 mod auth;
 mod base_url;
 mod condition;
+mod limits;
 mod listener;
 mod model;
 mod preset;
@@ -15,12 +16,14 @@ mod secret;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use conf_name::{ModelName, ProviderName};
+use ipnet::IpNet;
 
 pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Preset, Strategy, StreamErrors};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use condition::When;
-pub use listener::{Admin, Limits, Listener, ListenerTls, StateDir};
+pub use limits::Limits;
+pub use listener::{Admin, Listener, ListenerTls, StateDir};
 pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
 pub use resilience::{Affinity, Heartbeat, Queue};
@@ -40,6 +43,8 @@ const HTTP2_PING: Duration = Duration::from_secs(15);
 pub struct Plan {
     /// Where clients connect; at least one.
     pub listeners: Vec<Listener>,
+    /// Who is believed when they say who the client is.
+    pub trusted_proxies: Vec<IpNet>,
     /// Where metrics and health are served.
     pub admin: Admin,
     /// Where the embedded store lives.
@@ -122,7 +127,8 @@ struct Checker<'a> {
 /// the plan has gaps and is not to be used.
 pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &Problems) -> Plan {
     let checker = Checker { secrets, problems };
-    let (listeners, places) = checker.listeners(config.listeners);
+    let trusted_proxies = checker.trusted_proxies(config.trusted_proxies);
+    let (listeners, places) = checker.listeners(config.listeners, &trusted_proxies);
     let admin = checker.admin(config.admin, &listeners);
     let (auth, keys) = checker.auth(config.auth, &listeners, &places);
     let no_providers = match &config.providers {
@@ -144,6 +150,7 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
     }
     Plan {
         listeners,
+        trusted_proxies,
         admin,
         state: checker.state(config.state),
         auth,

@@ -24,7 +24,7 @@ pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
 pub use provider::{Dialect, HttpVersion, Preset};
 pub(crate) use resilience::{Affinity, Heartbeat, Queue};
 pub use resilience::{LossPolicy, StreamErrors};
-pub(crate) use value::{Address, ByteSize, SecretRef, Timespan};
+pub(crate) use value::{Address, ByteSize, Network, SecretRef, Timespan};
 
 use crate::read::Field;
 
@@ -37,6 +37,11 @@ pub(crate) struct Config {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(crate) listeners: Field<Vec<Field<Listener>>>,
+    /// The proxies and load balancers in front of the gateway, as addresses or networks. Only they
+    /// are believed when they say, in `x-forwarded-for` or the PROXY protocol, who the client is.
+    /// Default: none.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Field<Vec<Field<Network>>>,
     /// Where metrics and health are served.
     #[serde(default)]
     pub(crate) admin: Field<Admin>,

@@ -187,6 +187,64 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn what_clients_may_do_is_bounded_even_if_nothing_is_said() {
+    let limits = plan("providers: [{name: m, dialect: mock}]").limits;
+    assert_eq!(limits.header_timeout, Duration::from_secs(30));
+    assert_eq!(limits.body_timeout, Duration::from_secs(300));
+    assert_eq!(limits.idle_timeout, Duration::from_secs(75));
+    assert_eq!((limits.header_bytes, limits.headers), (64 << 10, 100));
+    assert_eq!((limits.connections, limits.streams_per_connection), (20_000, 100));
+    assert_eq!((limits.connections_per_address, limits.memory_bytes), (None, None));
+}
+
+#[test]
+fn the_edge_is_read_and_checked() {
+    let text = "
+listeners:
+- {address: 127.0.0.1:1, h2c: true, proxy_protocol: true}
+- {address: 0.0.0.0:2, h2c: true, allow_h2c: true}
+trusted_proxies: [10.1.2.3/8, 192.0.2.1, \"fd00::/8\"]
+auth: {allow_open: true}
+limits: {header_bytes: 1KiB, connections_per_address: 7, memory_bytes: 1GiB}
+providers: [{name: m, dialect: mock}]
+";
+    let good = plan(text);
+    assert!(good.listeners[0].h2c && good.listeners[0].proxy_protocol && good.listeners[1].h2c);
+    let proxies: Vec<String> = good.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]);
+    assert_eq!(good.limits.header_bytes, 1024);
+    assert_eq!(good.limits.connections_per_address.unwrap().get(), 7);
+    assert_eq!(good.limits.memory_bytes, Some(1 << 30));
+    problems(
+        "
+listeners:
+- {address: 127.0.0.1:1, proxy_protocol: true}
+- {address: 0.0.0.0:2, h2c: true}
+trusted_proxies: []
+auth: {allow_open: true}
+limits: {header_bytes: 1, headers: 251, connections: 0, streams_per_connection: 10001}
+providers: [{name: m, dialect: mock}]
+",
+        &[
+            "3:42: listeners[0].proxy_protocol: nobody could connect: `trusted_proxies` names no \
+             proxy",
+            "4:29: listeners[1].h2c: other machines can reach this address, and nothing protects \
+             HTTP/2 without TLS; use `tls`, or set `allow_h2c: true` if that is meant",
+            "7:24: limits.header_bytes: must be 512 to 1048576, but is 1",
+            "7:36: limits.headers: must be 1 to 250, but is 251",
+            "7:54: limits.connections: must be 1 to 100000000, but is 0",
+            "7:81: limits.streams_per_connection: must be 1 to 10000, but is 10001",
+        ],
+    );
+    let proxy = "trusted_proxies: [10.0.0.0/33]\nproviders: [{name: m, dialect: mock}]\n";
+    problems(
+        proxy,
+        &["1:19: trusted_proxies[0]: expected an IP address or network, such as 10.0.0.7, \
+           10.0.0.0/8 or \"fd00::/8\""],
+    );
+}
+
+#[test]
 fn a_queue_and_prices_are_read_and_checked() {
     let read = |queue: &str, price: &str| {
         format!(

@@ -1,8 +1,10 @@
 //! The `penstock` binary: builds every part, joins them, stops them in order.
 
 mod cli;
+mod door;
 mod listening;
 mod logging;
+mod memory;
 mod serve;
 mod shutdown;
 mod tls;

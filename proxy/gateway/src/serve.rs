@@ -12,28 +12,24 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use conf_load::{LoadError, Loaded, Source, Watcher};
 use conf_schema::plan::{Listener, Plan};
-use pingora::listeners::tls::TlsSettings;
-use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
-use pingora_proxy::http_proxy_service_with_name;
+use pingora_proxy::http_proxy;
 use proxy_admin::Admin;
 use proxy_pingora::Gateway;
 use proxy_telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Configuration;
-use crate::listening::{Listening, Socket};
+use crate::door::{Door, Entrance};
+use crate::listening::Socket;
 use crate::logging::{self, LogFormat, Logs};
+use crate::memory::MemoryWatch;
 use crate::{shutdown, tls};
 
 /// How often one request may be tried. Room for every account; the gateway decides.
 const MOST_TRIES: usize = 16;
-
-/// Reads need no buffer here: the parser reads into its own, and this one would be 64 KiB for each
-/// waiting stream. Writes get room for a header and a small body, which then leave together.
-const CLIENT_BUFFERS: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(2 << 10) };
 
 /// Serves until told to stop.
 pub(crate) fn run(arguments: &Configuration, format: LogFormat) -> ExitCode {
@@ -65,14 +61,16 @@ fn prepare(arguments: &Configuration, logs: &Logs) -> Result<Server, NotStarted>
     let sockets = sockets.collect::<Result<Vec<_>, _>>()?;
     let listeners = plan.listeners.clone();
     let plan = Arc::new(ArcSwap::new(plan));
-    let mut doors = Vec::with_capacity(listeners.len());
-    for listener in &listeners {
-        let door = listener.tls.as_ref().map(|it| tls::settings(listener.address, it, &plan));
-        doors.push(door.transpose().map_err(|error| {
+    let mut entrances = Vec::with_capacity(listeners.len());
+    for (listener, socket) in listeners.iter().zip(sockets) {
+        let tls = listener.tls.as_ref().map(|it| tls::settings(listener.address, it, &plan));
+        let tls = tls.transpose().map_err(|error| {
             let address = listener.address;
             tracing::error!(%address, %error, "the certificate or its key cannot be used");
             NotStarted
-        })?);
+        })?;
+        let Listener { h2c, proxy_protocol, .. } = *listener;
+        entrances.push(Entrance { socket, tls, h2c, proxy_protocol });
     }
     let watcher = source.map(|source| watch(source, &plan, &metrics)).transpose()?;
     let ready = Arc::new(AtomicBool::new(false));
@@ -80,9 +78,8 @@ fn prepare(arguments: &Configuration, logs: &Logs) -> Result<Server, NotStarted>
     server.bootstrap();
     shutdown::leave_early(&server, Arc::clone(&metrics), Arc::clone(&ready), logs.clone());
     let admin = AdminService { admin: Admin::new(Arc::clone(&metrics), ready), listener: admin };
-    let doors = sockets.into_iter().zip(doors).collect();
-    assemble(&mut server, plan, watcher, metrics, admin, doors);
-    for Listener { address, tls } in listeners {
+    assemble(&mut server, plan, watcher, metrics, admin, entrances);
+    for Listener { address, tls, .. } in listeners {
         let scheme = if tls.is_some() { "https" } else { "http" };
         tracing::info!("listening on {scheme}://{address}");
     }
@@ -124,20 +121,15 @@ fn assemble(
     watcher: Option<Watcher>,
     metrics: Arc<Metrics>,
     admin: AdminService,
-    doors: Vec<(Socket, Option<TlsSettings>)>,
+    entrances: Vec<Entrance>,
 ) {
-    let gateway = Gateway::new(plan, metrics);
-    let mut proxy = http_proxy_service_with_name(&server.configuration, gateway, "proxy");
-    let mut sockets = Vec::with_capacity(doors.len());
-    for (socket, tls) in doors {
-        let mut door = ListenerConfig::tcp(socket.name()).l4_buffer(CLIENT_BUFFERS);
-        if let Some(tls) = tls {
-            door = door.tls(tls);
-        }
-        proxy.add_listener(door);
-        sockets.push(socket);
-    }
-    server.add_service(Listening::new(proxy, sockets));
+    let gateway = Gateway::new(Arc::clone(&plan), Arc::clone(&metrics));
+    let proxy = http_proxy(&server.configuration, gateway);
+    server.add_service(Door::new(proxy, Arc::clone(&plan), Arc::clone(&metrics), entrances));
+
+    let mut memory = background_service("memory", MemoryWatch { plan, metrics });
+    memory.threads = Some(1);
+    server.add_service(memory);
 
     let mut admin = background_service("admin", admin);
     admin.threads = Some(1);

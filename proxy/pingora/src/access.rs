@@ -8,6 +8,7 @@ use pingora_proxy::Session;
 use proxy_admit::key::Caller;
 
 use crate::ctx::Ctx;
+use crate::edge;
 
 /// Writes the line.
 pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
@@ -38,7 +39,7 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
         input_tokens = usage.and_then(|usage| usage.total_input()),
         output_tokens = usage.and_then(|usage| usage.output),
         losses = chat.and_then(|chat| chat.attempt.as_ref()).map(|attempt| attempt.losses.len()).filter(|n| *n > 0),
-        client = session.client_addr().map(tracing::field::display),
+        client = edge::client(session, &ctx.snapshot).map(tracing::field::display),
         error = failure.map(describe),
     );
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use bytes::{Bytes, BytesMut};
+use conf_schema::plan::Limits;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use pingora::Error;
 use pingora_proxy::Session;
@@ -16,6 +17,9 @@ const LINGER_IDLE: Duration = Duration::from_secs(1);
 /// What is set aside at once for a body that says how long it is.
 const TRUSTED_LENGTH: u64 = 1 << 20;
 
+/// What Pingora calls chunks that it cannot read.
+const MALFORMED: [&str; 2] = ["InvalidChunk", "InvalidTrailerEnd"];
+
 /// Why a body could not be read.
 pub(crate) enum Unread {
     /// The client did something it can be told of.
@@ -24,8 +28,17 @@ pub(crate) enum Unread {
     Gone(Box<Error>),
 }
 
+/// Reads the body, within `limits`.
+pub(crate) async fn read(session: &mut Session, limits: &Limits) -> Result<Bytes, Unread> {
+    let reading = read_up_to(session, limits.request_body_bytes);
+    match tokio::time::timeout(limits.body_timeout, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
+    }
+}
+
 /// Reads the body, up to `limit` bytes.
-pub(crate) async fn read(session: &mut Session, limit: u64) -> Result<Bytes, Unread> {
+async fn read_up_to(session: &mut Session, limit: u64) -> Result<Bytes, Unread> {
     let too_large = || Unread::Refused(Failure::BodyTooLarge { limit });
     let announced = announced_length(session);
     if announced.is_some_and(|length| length > limit) {
@@ -85,6 +98,10 @@ pub(crate) fn may_be_json(session: &Session) -> bool {
 async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
     match tokio::time::timeout(PATIENCE, session.read_request_body()).await {
         Ok(Ok(piece)) => Ok(piece),
+        Ok(Err(error)) if MALFORMED.contains(&error.etype().as_str()) => {
+            let reason = "the body is not chunked as it should be";
+            Err(Unread::Refused(Failure::RequestMalformed { reason }))
+        }
         Ok(Err(error)) => Err(Unread::Gone(error)),
         Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
     }

@@ -62,7 +62,11 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         Failure::UpstreamRefused { .. } => Some("refused"),
         Failure::UpstreamMalformed { .. } => Some("malformed"),
         Failure::UpstreamBrokeOff { .. } => Some("broke_off"),
-        Failure::PathUnknown { .. }
+        Failure::RequestMalformed { .. }
+        | Failure::HeaderTooLarge { .. }
+        | Failure::HeadersTooMany { .. }
+        | Failure::HeaderTimedOut
+        | Failure::PathUnknown { .. }
         | Failure::MethodNotAllowed { .. }
         | Failure::KeyMissing
         | Failure::KeyUnknown

@@ -61,7 +61,7 @@ pub(crate) async fn read(
     let stream_errors = head::stream_errors(session.req_header(), ctx.snapshot.plan.stream_errors)
         .map_err(Unread::Refused)?;
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
-    let body = body::read(session, ctx.snapshot.plan.limits.request_body_bytes).await?;
+    let body = body::read(session, &ctx.snapshot.plan.limits).await?;
     let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
     let envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
     let resolved = resolve::resolve(&ctx.snapshot.plan, &envelope.model).map_err(|unknown| {

@@ -262,7 +262,11 @@ pub(crate) fn class(failure: &Failure) -> retry::Failure {
         Failure::UpstreamMalformed { .. } => R::Broken,
         Failure::UpstreamBrokeOff { .. } => R::BrokeOff,
         Failure::RequestNotExpressible { .. } => R::NotExpressible,
-        Failure::PathUnknown { .. }
+        Failure::RequestMalformed { .. }
+        | Failure::HeaderTooLarge { .. }
+        | Failure::HeadersTooMany { .. }
+        | Failure::HeaderTimedOut
+        | Failure::PathUnknown { .. }
         | Failure::MethodNotAllowed { .. }
         | Failure::KeyMissing
         | Failure::KeyUnknown

@@ -36,7 +36,7 @@ use crate::route::{Place, Route};
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
-use crate::{access, buffered, chat, clock, head, local, reply, route, routing};
+use crate::{access, buffered, chat, clock, edge, head, local, reply, route, routing};
 
 /// Between two pieces of an answer on their way to a slow client.
 const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -140,6 +140,9 @@ impl ProxyHttp for Gateway {
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();
         ctx.ingress = route::dialect(&path, session.req_header());
+        if let Err(failure) = edge::check_header(session, &ctx.snapshot.plan.limits) {
+            return self.refuse(session, ctx, failure).await.map(|()| true);
+        }
         let Some(route) = route::find(&path) else {
             let path = path.clone();
             return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
@@ -160,16 +163,14 @@ impl ProxyHttp for Gateway {
             }
         }
         match place {
-            // Before the body is read: what is turned away costs little. This one counts too.
-            Place::Chat
-                if self.metrics.in_flight() > ctx.snapshot.plan.limits.in_flight_requests =>
-            {
-                self.refuse(session, ctx, Failure::Overloaded).await.map(|()| true)
-            }
-            Place::Chat => {
-                let asked = Asked { model: model.as_deref(), stream, query: "" };
-                self.chat(session, ctx, asked).await
-            }
+            // Before the body is read: what is turned away costs little.
+            Place::Chat => match edge::check_load(&self.metrics, &ctx.snapshot.plan.limits) {
+                Ok(()) => {
+                    let asked = Asked { model: model.as_deref(), stream, query: "" };
+                    self.chat(session, ctx, asked).await
+                }
+                Err(failure) => self.refuse(session, ctx, failure).await.map(|()| true),
+            },
             Place::Alive | Place::Ready | Place::Models | Place::Model => {
                 self.local(session, ctx, place, &path).await
             }

@@ -11,6 +11,7 @@
 //! | `course`          | where has a request been, and what names its session?            |
 //! | `waiting`         | who waits for room?                                              |
 //! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
+//! | `edge`            | may it come in now, and from whom is it?                         |
 //! | `head`            | which headers travel?                                            |
 //! | `ending`          | how does a request end that does not end by itself?              |
 //! | `closing`         | how is the last word said without closing the connection?        |
@@ -31,6 +32,7 @@ mod closing;
 mod course;
 mod ctx;
 mod dns;
+mod edge;
 mod ending;
 mod gateway;
 mod handle;

@@ -115,7 +115,13 @@ fn keep_retry_after(after: Option<Duration>, header: &mut ResponseHeader) -> Res
 }
 
 fn leaves_body_unread(failure: &Failure) -> bool {
-    matches!(failure, Failure::BodyTooLarge { .. } | Failure::BodyTimedOut)
+    matches!(
+        failure,
+        Failure::BodyTooLarge { .. }
+            | Failure::BodyTimedOut
+            | Failure::RequestMalformed { .. }
+            | Failure::HeadersTooMany { .. }
+    )
 }
 
 async fn send(session: &mut Session, mut header: ResponseHeader, body: Bytes) -> Result<()> {

@@ -6,9 +6,11 @@
 //! Labels are bounded: every value comes from the configuration or from a fixed list, never from
 //! a client. A model that is not in the configuration is [`semconv::UNLISTED_MODEL`].
 
+pub mod edge;
 pub mod metric;
 pub mod routing;
 pub mod semconv;
 
+pub use edge::{Edge, OpenConnection, Refused};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
 pub use routing::{Heartbeats, Routing};

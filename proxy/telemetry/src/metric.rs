@@ -9,6 +9,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use crate::edge::Edge;
 use crate::routing::Routing;
 use crate::semconv::{self, NONE};
 
@@ -18,6 +19,8 @@ pub struct Metrics {
     registry: Registry,
     /// Where requests went, and why.
     pub routing: Routing,
+    /// Who connected.
+    pub edge: Edge,
     requests: IntCounterVec,
     duration: HistogramVec,
     first_chunk: HistogramVec,
@@ -156,6 +159,7 @@ impl Metrics {
                 "When the configuration in use was loaded.",
             )?,
             routing: Routing::new(with)?,
+            edge: Edge::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;

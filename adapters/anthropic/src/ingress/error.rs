@@ -83,6 +83,11 @@ impl<'a> Words<'a> {
         };
         let at = |provider: &'a str, words: Self| Self { provider: Some(provider), ..words };
         match failure {
+            F::RequestMalformed { .. } => own(400, INVALID, "malformed_request"),
+            F::HeaderTooLarge { .. } | F::HeadersTooMany { .. } => {
+                own(431, INVALID, "request_header_too_large")
+            }
+            F::HeaderTimedOut => own(408, "timeout_error", "request_timeout"),
             F::PathUnknown { .. } => own(404, "not_found_error", "unknown_url"),
             F::MethodNotAllowed { .. } => own(405, INVALID, "method_not_allowed"),
             F::KeyMissing | F::KeyUnknown => own(401, "authentication_error", "invalid_api_key"),

@@ -57,6 +57,11 @@ impl<'a> Words<'a> {
         let at =
             |path: Option<&'a str>| path.map(|path| (Cow::Borrowed(path), failure.to_string()));
         match failure {
+            F::RequestMalformed { .. } => own(400, INVALID, "MALFORMED_REQUEST"),
+            F::HeaderTooLarge { .. } | F::HeadersTooMany { .. } => {
+                own(431, INVALID, "REQUEST_HEADER_TOO_LARGE")
+            }
+            F::HeaderTimedOut => own(408, "DEADLINE_EXCEEDED", "REQUEST_TIMEOUT"),
             F::PathUnknown { .. } => own(404, "NOT_FOUND", "UNKNOWN_URL"),
             F::MethodNotAllowed { .. } => own(405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED"),
             F::KeyMissing => Self {

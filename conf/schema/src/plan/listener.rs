@@ -1,9 +1,10 @@
-//! Addresses, the state directory and the limits.
+//! Addresses, what is spoken on them, and the state directory.
 
 use core::net::SocketAddr;
 use std::sync::Arc;
 
 use conf_name::Secret;
+use ipnet::IpNet;
 
 use super::Checker;
 use crate::{
@@ -19,6 +20,10 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Absent for plain HTTP.
     pub tls: Option<ListenerTls>,
+    /// Whether a client may begin with HTTP/2 without TLS.
+    pub h2c: bool,
+    /// Whether every connection begins with a PROXY protocol header.
+    pub proxy_protocol: bool,
 }
 
 /// What a listener shows of itself, and wants to see of its clients. All in PEM form, in which
@@ -35,8 +40,9 @@ pub struct ListenerTls {
 
 impl Listener {
     /// What a running process cannot change: all but the certificate and its key.
-    pub(super) fn fixed(&self) -> (SocketAddr, Option<Option<&[u8]>>) {
-        (self.address, self.tls.as_ref().map(|tls| tls.client_ca.as_deref()))
+    pub(super) fn fixed(&self) -> (SocketAddr, bool, bool, Option<Option<&[u8]>>) {
+        let client_ca = self.tls.as_ref().map(|tls| tls.client_ca.as_deref());
+        (self.address, self.h2c, self.proxy_protocol, client_ca)
     }
 
     /// Whether only this machine can connect.
@@ -60,46 +66,66 @@ pub struct StateDir {
     pub directory: String,
 }
 
-/// Bounds on what a client may send.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Limits {
-    /// Bytes in the largest request body.
-    pub request_body_bytes: u64,
-    /// Requests at the same time; above zero.
-    pub in_flight_requests: i64,
-}
-
 const LISTENER: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
 const ADMIN: SocketAddr = SocketAddr::new(LOOPBACK, 8081);
 const LOOPBACK: core::net::IpAddr = core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
-const REQUEST_BODY_BYTES: u64 = 64 << 20;
-const IN_FLIGHT_REQUESTS: i64 = 10_000;
 
 impl Checker<'_> {
     /// The listeners, and where each address stands (nowhere for the default).
     pub(super) fn listeners(
         &self,
         list: Field<Vec<Field<raw::Listener>>>,
+        trusted_proxies: &[IpNet],
     ) -> (Vec<Listener>, Vec<Place>) {
         let Some(list) = list.given() else {
-            return (vec![Listener { address: LISTENER, tls: None }], vec![Place::default()]);
+            let plain =
+                Listener { address: LISTENER, tls: None, h2c: false, proxy_protocol: false };
+            return (vec![plain], vec![Place::default()]);
         };
         if list.value.is_empty() {
             self.problems.error(&list.at, "needs at least one listener");
         }
         let (mut listeners, mut places) = (Vec::<Listener>::new(), Vec::new());
-        for entry in list.value.into_iter().filter_map(Field::given) {
-            let tls = self.listener_tls(entry.value.tls);
-            let address = entry.value.address.required(&entry.at, "address", self.problems);
-            if let Some(Placed { value: Address(address), at }) = address {
-                if listeners.iter().any(|other| collide(other.address, address)) {
-                    self.problems.error(&at, "another listener has this address already");
-                }
-                listeners.push(Listener { address, tls });
-                places.push(at);
+        for Placed { value: entry, at: parent } in list.value.into_iter().filter_map(Field::given) {
+            let tls = self.listener_tls(entry.tls);
+            let address = entry.address.required(&parent, "address", self.problems);
+            let Some(Placed { value: Address(address), at }) = address else { continue };
+            if listeners.iter().any(|other| collide(other.address, address)) {
+                self.problems.error(&at, "another listener has this address already");
             }
+            let mut listener = Listener { address, tls, h2c: false, proxy_protocol: false };
+            if let Some(h2c) = entry.h2c.given().filter(|h2c| h2c.value) {
+                self.check_h2c(&listener, entry.allow_h2c.value().unwrap_or(false), &h2c.at);
+                listener.h2c = true;
+            }
+            if let Some(asked) = entry.proxy_protocol.given().filter(|asked| asked.value) {
+                if trusted_proxies.is_empty() {
+                    let message = "nobody could connect: `trusted_proxies` names no proxy";
+                    self.problems.error(&asked.at, message);
+                }
+                listener.proxy_protocol = true;
+            }
+            listeners.push(listener);
+            places.push(at);
         }
         (listeners, places)
+    }
+
+    fn check_h2c(&self, listener: &Listener, allowed: bool, at: &Place) {
+        if listener.tls.is_some() {
+            self.problems.warning(at, "has no effect: with TLS, the two sides agree on HTTP/2");
+        } else if !listener.is_loopback() && !allowed {
+            self.problems.error(
+                at,
+                "other machines can reach this address, and nothing protects HTTP/2 without TLS; \
+                 use `tls`, or set `allow_h2c: true` if that is meant",
+            );
+        }
+    }
+
+    pub(super) fn trusted_proxies(&self, list: Field<Vec<Field<raw::Network>>>) -> Vec<IpNet> {
+        let list = list.value().unwrap_or_default();
+        list.into_iter().filter_map(Field::given).map(|it| it.value.0).collect()
     }
 
     fn listener_tls(&self, section: Field<raw::ListenerTls>) -> Option<ListenerTls> {
@@ -145,20 +171,6 @@ impl Checker<'_> {
             self.problems.error(&empty.at, "is empty; `.` is the working directory");
         }
         StateDir { directory: directory.map_or_else(|| "./data".to_owned(), |given| given.value) }
-    }
-
-    pub(super) fn limits(&self, section: Field<raw::Limits>) -> Limits {
-        let section = section.value().unwrap_or_default();
-        let bytes = section.request_body_bytes.value();
-        let in_flight = section.in_flight_requests.given().and_then(|Placed { value, at }| {
-            let fits = (value > 0).then_some(value);
-            self.problems
-                .note(&at, fits.ok_or_else(|| format!("must be at least 1, but is {value}")))
-        });
-        Limits {
-            request_body_bytes: bytes.map_or(REQUEST_BODY_BYTES, |size| size.0),
-            in_flight_requests: in_flight.unwrap_or(IN_FLIGHT_REQUESTS),
-        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! Values with a notation of their own: addresses, durations, sizes and secrets.
+//! Values with a notation of their own: addresses, networks, durations, sizes and secrets.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::{borrow::Cow, fmt, marker::PhantomData, time::Duration};
 
 use conf_name::Secret;
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
@@ -13,6 +14,10 @@ use serde::{
 /// An IP address and a port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address(pub(crate) SocketAddr);
+
+/// An IP network, or a single address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network(pub(crate) IpNet);
 
 /// A duration above zero, such as `30s`.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +83,16 @@ impl Notation for Address {
     }
 }
 
+impl Notation for Network {
+    const EXPECTED: &'static str =
+        "an IP address or network, such as 10.0.0.7, 10.0.0.0/8 or \"fd00::/8\"";
+
+    fn read(text: &str) -> Option<Self> {
+        let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse::<IpNet>().ok().map(|it| it.trunc()).or_else(alone).map(Self)
+    }
+}
+
 impl Notation for Timespan {
     const EXPECTED: &'static str =
         "a duration above zero with its unit, such as 500ms, 30s, 5m or 1h";
@@ -128,7 +143,7 @@ macro_rules! deserialize {
     )*};
 }
 
-deserialize!(Address Timespan ByteSize);
+deserialize!(Address Network Timespan ByteSize);
 
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -199,6 +214,12 @@ schema!(Address, "Address", {
     "description": "An IP address and a port, such as `127.0.0.1:8080` or `\"[::1]:8080\"`.",
     "type": "string",
     "pattern": "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$",
+});
+
+schema!(Network, "Network", {
+    "description": "An IP address or a network, such as `10.0.0.7`, `10.0.0.0/8` or `\"fd00::/8\"`.",
+    "type": "string",
+    "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
 });
 
 schema!(Timespan, "Duration", {
