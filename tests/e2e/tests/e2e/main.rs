@@ -34,3 +34,4 @@ mod streams;
 mod tls;
 mod tools;
 mod transport;
+mod wire;

@@ -12,16 +12,16 @@ use crate::dialects::{Dialect, sse};
 use crate::gateway::{Gateway, Stream};
 
 /// An authority of its own.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
@@ -40,14 +40,15 @@ impl Authority {
     }
 }
 
-struct Files {
+/// A certificate and its key where a listener finds them.
+pub(crate) struct Files {
     _directory: tempfile::TempDir,
-    certificate: PathBuf,
-    key: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Files {
-    fn of(authority: &Authority) -> Self {
+    pub(crate) fn of(authority: &Authority) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
         let files = Self { _directory: directory, certificate, key };
