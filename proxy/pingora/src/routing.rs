@@ -146,11 +146,11 @@ impl Gateway {
         let goes_on = match verdict {
             Verdict::NextAccount => {
                 chat.course.avoid(place.into());
-                self.goes_on(chat, failure, now)
+                self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
             }
             Verdict::NextTarget => {
                 chat.course.avoid(Tried { target: place.target, account: None });
-                self.goes_on(chat, failure, now)
+                self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
             }
             Verdict::Fallback(why) => self.falls_back(chat, snapshot, why, now),
             Verdict::GiveUp(why) => {
@@ -165,7 +165,13 @@ impl Gateway {
     }
 
     /// Takes the next place, if there is one or may soon be one.
-    fn goes_on(&self, chat: &mut ChatExchange, failure: &Failure, now: Instant) -> bool {
+    fn goes_on(
+        &self,
+        chat: &mut ChatExchange,
+        failure: &Failure,
+        wait: Duration,
+        now: Instant,
+    ) -> bool {
         let saturated = match self.choose(chat, now) {
             Ok(choice) => {
                 chat.course.next = Some(choice);
@@ -176,7 +182,7 @@ impl Gateway {
         let may_wait = |after: Duration| now + after < chat.course.deadline;
         match saturated.reason {
             // The same places once more, if what went wrong may pass.
-            Saturation::Tried => passes(failure) && chat.course.another_round(),
+            Saturation::Tried => passes(failure, wait) && chat.course.another_round(),
             Saturation::Exhausted | Saturation::Down => {
                 saturated.retry_after.is_some_and(|after| after <= SOON && may_wait(after))
             }
@@ -253,15 +259,16 @@ impl Gateway {
     }
 }
 
-/// Whether a failure may be over in a moment.
-fn passes(failure: &Failure) -> bool {
+/// Whether a failure may be over in a moment; that of a limit, within the time that a request without
+/// room would `wait` as well.
+fn passes(failure: &Failure, wait: Duration) -> bool {
     use proxy_route::retry::Failure as F;
     match class(failure) {
         F::Unreachable | F::Conflict | F::Broken | F::BrokeOff | F::Overloaded { .. } => true,
+        F::Limited { retry_after } => retry_after.is_some_and(|after| after <= wait),
         F::Credential
         | F::Unpaid
         | F::ModelMissing
-        | F::Limited { .. }
         | F::TimedOut
         | F::ContextWindow
         | F::ContentPolicy

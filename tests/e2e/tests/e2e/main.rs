@@ -18,6 +18,7 @@ mod failover;
 mod failures;
 mod gateway;
 mod heartbeats;
+mod llmock;
 mod losses;
 mod mock_model;
 mod observed;
