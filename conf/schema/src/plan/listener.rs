@@ -2,13 +2,14 @@
 
 use core::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use conf_name::Secret;
 
 use super::Checker;
 use crate::{
     problem::Place,
-    raw::{self, Address},
+    raw::{self, Address, Timespan},
     read::{Field, Placed},
 };
 
@@ -67,6 +68,8 @@ pub struct Limits {
     pub request_body_bytes: u64,
     /// Requests at the same time; above zero.
     pub in_flight_requests: i64,
+    /// How long a client may read nothing of what is there for it; above zero.
+    pub write_timeout: Duration,
 }
 
 const LISTENER: SocketAddr = SocketAddr::new(LOOPBACK, 8080);
@@ -74,6 +77,7 @@ const ADMIN: SocketAddr = SocketAddr::new(LOOPBACK, 8081);
 const LOOPBACK: core::net::IpAddr = core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST);
 const REQUEST_BODY_BYTES: u64 = 64 << 20;
 const IN_FLIGHT_REQUESTS: i64 = 10_000;
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Checker<'_> {
     /// The listeners, and where each address stands (nowhere for the default).
@@ -150,6 +154,7 @@ impl Checker<'_> {
     pub(super) fn limits(&self, section: Field<raw::Limits>) -> Limits {
         let section = section.value().unwrap_or_default();
         let bytes = section.request_body_bytes.value();
+        let write_timeout = section.write_timeout.value();
         let in_flight = section.in_flight_requests.given().and_then(|Placed { value, at }| {
             let fits = (value > 0).then_some(value);
             self.problems
@@ -158,6 +163,7 @@ impl Checker<'_> {
         Limits {
             request_body_bytes: bytes.map_or(REQUEST_BODY_BYTES, |size| size.0),
             in_flight_requests: in_flight.unwrap_or(IN_FLIGHT_REQUESTS),
+            write_timeout: write_timeout.map_or(WRITE_TIMEOUT, |Timespan(given)| given),
         }
     }
 }

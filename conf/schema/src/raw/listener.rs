@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Address, ByteSize};
+use super::{Address, ByteSize, Timespan};
 use crate::read::Field;
 
 /// One address on which clients are served. A change needs a restart.
@@ -61,4 +61,8 @@ pub(crate) struct Limits {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub(crate) in_flight_requests: Field<i64>,
+    /// How long a client may read nothing while there is something for it; then its connection is
+    /// closed and its request ended. Default: `60s`.
+    #[serde(default)]
+    pub(crate) write_timeout: Field<Timespan>,
 }
