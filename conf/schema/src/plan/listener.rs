@@ -68,7 +68,7 @@ pub struct Limits {
     pub request_body_bytes: u64,
     /// Requests at the same time; above zero.
     pub in_flight_requests: i64,
-    /// How long a client may read nothing of what is there for it; above zero.
+    /// How long a client may take to read the next piece of its answer; above zero.
     pub write_timeout: Duration,
 }
 

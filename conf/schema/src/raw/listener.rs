@@ -61,8 +61,8 @@ pub(crate) struct Limits {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub(crate) in_flight_requests: Field<i64>,
-    /// How long a client may read nothing while there is something for it; then its connection is
-    /// closed and its request ended. Default: `60s`.
+    /// How long a client may take to read the next piece of its answer; then its request is ended.
+    /// Default: `60s`.
     #[serde(default)]
     pub(crate) write_timeout: Field<Timespan>,
 }

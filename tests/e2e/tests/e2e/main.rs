@@ -30,6 +30,7 @@ mod resilience;
 mod sdk;
 mod secrets;
 mod shutdown;
+mod slow_reader;
 mod soak;
 mod streams;
 mod tls;

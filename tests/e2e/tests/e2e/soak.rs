@@ -48,7 +48,7 @@ fn in_words(looks: &[Look]) -> String {
 async fn nothing_is_cut_and_nothing_is_left_behind() {
     let duration = Duration::from_secs(seconds());
     let world = Arc::new(World::start().await);
-    let gateway = &world.gateway;
+    let gateway = &world.doors.gateway;
     let tally = Arc::new(Tally::default());
     let mut looks = Vec::new();
     let mut rests = Vec::new();
@@ -101,7 +101,7 @@ async fn check_rest(world: &World, rests: &[Look]) {
         "penstock_requests_waiting",
         "penstock_requests_unlogged_total",
     ] {
-        let left = world.gateway.metric(gauge, &[]).await;
+        let left = world.doors.gateway.metric(gauge, &[]).await;
         assert!(left == 0.0, "{gauge} is {left}");
     }
     let (first, last) = (rests[0], rests[2]);

@@ -1,4 +1,5 @@
-//! Clients that read as much as they are told to, over HTTP/1.1 and HTTP/2.
+//! Clients that read as much as they are told to, over HTTP/1.1 and HTTP/2, and a gateway that
+//! speaks both.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,12 +19,54 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::gateway::{Gateway, free_port};
+use crate::tls::{Authority, Files};
+
 /// What a client's socket takes in before anybody reads; the kernel doubles it.
 const SOCKET: u32 = 8 << 10;
 /// What an HTTP/1.1 client takes in beyond that; the least that there is.
 const BUFFER: usize = 8 << 10;
 /// What an HTTP/2 client lets in on each of its streams before anybody reads.
-const WINDOW: u32 = 16 << 10;
+pub(crate) const WINDOW: u32 = 16 << 10;
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    Http1,
+    Http2,
+}
+
+/// A gateway with a listener for each version.
+pub(crate) struct Doors {
+    pub(crate) gateway: Gateway,
+    /// The port of the listener that speaks TLS.
+    pub(crate) tls_port: u16,
+    pub(crate) authority: Authority,
+    _files: Files,
+}
+
+impl Doors {
+    /// Serves `config`, which names no listeners.
+    pub(crate) async fn open(config: &str) -> Self {
+        let authority = Authority::new();
+        let files = Files::of(&authority);
+        let (tls_port, cert, key) = (free_port(), files.certificate.display(), files.key.display());
+        let gateway = Gateway::start(&format!(
+            "listeners: [{{address: \"{{listen}}\"}}, {{address: \"127.0.0.1:{tls_port}\", \
+             tls: {{cert_file: {cert}, key_file: {key}}}}}]\n{config}",
+        ))
+        .await;
+        Self { gateway, tls_port, authority, _files: files }
+    }
+
+    /// A client on a connection of its own.
+    pub(crate) async fn client(&self, version: Version) -> Client {
+        match version {
+            Version::Http1 => Client::http1(self.gateway.address().1).await,
+            Version::Http2 => Client::http2(self.tls_port, &self.authority.pem()).await,
+        }
+    }
+}
 
 /// A connection to the gateway that takes in little unless somebody reads.
 pub(crate) struct Client {
@@ -39,7 +82,7 @@ enum Sender {
 
 impl Client {
     /// Speaks HTTP/1.1 to a listener without TLS.
-    pub(crate) async fn http1(port: u16) -> Self {
+    async fn http1(port: u16) -> Self {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER);
         let socket = TokioIo::new(connect(port).await);
@@ -50,7 +93,7 @@ impl Client {
     }
 
     /// Speaks HTTP/2 to a listener with TLS, whose certificate `authority` has issued.
-    pub(crate) async fn http2(port: u16, authority: &str) -> Self {
+    async fn http2(port: u16, authority: &str) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::world::{CAPACITY, LONG, World, words};
 use crate::gateway::Stream;
-use crate::wire;
+use crate::wire::{self, Version};
 
 /// Each holds one request nearly all the time, so half of what there is room for is in use.
 pub(super) const CLIENTS: usize = CAPACITY / 2;
@@ -49,13 +49,14 @@ pub(super) async fn run(world: &Arc<World>, round: usize, until: Instant, tally:
         let seed = round * 1000 + at;
         let (world, tally) = (Arc::clone(world), Arc::clone(tally));
         // Every other one speaks HTTP/2.
-        let line = match at % 2 {
-            0 => Line::http1(&world),
-            _ => shared[at / SHARING].clone(),
+        let version = if at % 2 == 0 { Version::Http1 } else { Version::Http2 };
+        let line = match version {
+            Version::Http1 => Line::http1(&world),
+            Version::Http2 => shared[at / SHARING].clone(),
         };
         tokio::spawn(async move {
             match at % SLOW {
-                0 => slow_client(seed, &world, at % 2 == 0, until, &tally).await,
+                0 => slow_client(seed, &world, version, until, &tally).await,
                 _ => client(seed, line, until, &tally).await,
             }
         })
@@ -78,14 +79,14 @@ struct Line {
 impl Line {
     fn http1(world: &World) -> Self {
         let http = reqwest::Client::builder().no_proxy().http1_only().build().unwrap();
-        let url = world.gateway.url("/v1/chat/completions");
+        let url = world.doors.gateway.url("/v1/chat/completions");
         Self { http, url, was_broken: Arc::default() }
     }
 
     fn http2(world: &World) -> Self {
-        let root = reqwest::Certificate::from_pem(world.authority.pem().as_bytes()).unwrap();
+        let root = reqwest::Certificate::from_pem(world.doors.authority.pem().as_bytes()).unwrap();
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
-        let url = format!("https://127.0.0.1:{}/v1/chat/completions", world.tls_port);
+        let url = format!("https://127.0.0.1:{}/v1/chat/completions", world.doors.tls_port);
         Self { http, url, was_broken: Arc::default() }
     }
 
@@ -131,7 +132,7 @@ async fn client(seed: usize, line: Line, until: Instant, tally: &Tally) {
 }
 
 /// Asks for long answers on a connection each, and reads them a little at a time at first.
-async fn slow_client(seed: usize, world: &World, http1: bool, until: Instant, tally: &Tally) {
+async fn slow_client(seed: usize, world: &World, version: Version, until: Instant, tally: &Tally) {
     let mut rng = StdRng::seed_from_u64(seed as u64);
     let mut at = 0;
     while Instant::now() < until {
@@ -139,10 +140,7 @@ async fn slow_client(seed: usize, world: &World, http1: bool, until: Instant, ta
         let mut body = question(&mut rng, seed, at);
         body["stream"] = json!(true);
         body["messages"][0]["content"] = json!(format!("{seed} {} {LONG}", at % CONVERSATIONS));
-        let mut client = match http1 {
-            true => wire::Client::http1(world.gateway.address().1).await,
-            false => wire::Client::http2(world.tls_port, &world.authority.pem()).await,
-        };
+        let mut client = world.doors.client(version).await;
         let answer = client.chat(&body).await.expect("an answer");
         let status = answer.status().as_u16();
         let streamed = answer.headers()["content-type"] == "text/event-stream";

@@ -10,8 +10,7 @@ use tempfile::NamedTempFile;
 use tests_mock::{Gate, MockUpstream, Recorded, Reply, Script, Step, Transport};
 
 use crate::dialects::{ALL, Dialect, sse};
-use crate::gateway::{Gateway, free_port};
-use crate::tls::{Authority, Files};
+use crate::wire::Doors;
 
 /// Requests that one account takes at the same time.
 const PLACES: usize = 8;
@@ -26,12 +25,9 @@ pub(super) const LONG: &str = "at length";
 
 /// What is running. Ends when dropped.
 pub(super) struct World {
-    pub(super) gateway: Gateway,
-    /// The port of the listener that speaks TLS.
-    pub(super) tls_port: u16,
-    pub(super) authority: Authority,
+    pub(super) doors: Doors,
     _upstreams: Vec<MockUpstream>,
-    _files: (Files, NamedTempFile),
+    _ca: NamedTempFile,
 }
 
 /// The words of an answer.
@@ -45,8 +41,6 @@ pub(super) fn words(long: bool) -> Vec<String> {
 
 impl World {
     pub(super) async fn start() -> Self {
-        let authority = Authority::new();
-        let files = Files::of(&authority);
         let steady = MockUpstream::start(script(Dialect::OpenAi, false)).await.unwrap();
         let mut providers = vec![provider(Dialect::OpenAi, "steady", &steady, STEADY, "")];
         let mut upstreams = vec![steady];
@@ -73,19 +67,13 @@ impl World {
             ));
             upstreams.push(upstream);
         }
-        let tls_port = free_port();
-        let gateway = Gateway::start(&format!(
-            "listeners: [{{address: \"{{listen}}\"}}, {{address: \"127.0.0.1:{tls_port}\", \
-             tls: {{cert_file: {}, key_file: {}}}}}]\n\
-             heartbeat: {{after: 100ms, every: 200ms}}\n\
-             providers:\n{}\nmodels:\n{}\n",
-            files.certificate.display(),
-            files.key.display(),
+        let doors = Doors::open(&format!(
+            "heartbeat: {{after: 100ms, every: 200ms}}\nproviders:\n{}\nmodels:\n{}\n",
             providers.join("\n"),
             models.join("\n"),
         ))
         .await;
-        Self { gateway, tls_port, authority, _upstreams: upstreams, _files: (files, ca) }
+        Self { doors, _upstreams: upstreams, _ca: ca }
     }
 }
 
