@@ -2,6 +2,7 @@
 //! speaks both.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -112,25 +113,30 @@ impl Client {
         Self { sender: Sender::Http2(sender), port, connection }
     }
 
-    /// Asks for a chat completion.
+    /// Asks for a chat completion, and waits for the answer's header.
     pub(crate) async fn chat(&mut self, body: &Value) -> hyper::Result<Response<Incoming>> {
+        self.ask(body).await
+    }
+
+    /// Asks for a chat completion at once. Dropping the future gives it up.
+    pub(crate) fn ask(&mut self, body: &Value) -> Asked {
         let path = "/v1/chat/completions";
         let host = format!("127.0.0.1:{}", self.port);
-        let uri = match self.sender {
-            Sender::Http1(_) => path.to_owned(),
-            Sender::Http2(_) => format!("https://{host}{path}"),
+        let request = match self.sender {
+            Sender::Http1(_) => Request::post(path).header("host", host),
+            Sender::Http2(_) => Request::post(format!("https://{host}{path}")),
         };
-        let mut request = Request::post(uri).header("content-type", "application/json");
-        if matches!(self.sender, Sender::Http1(_)) {
-            request = request.header("host", host);
-        }
+        let request = request.header("content-type", "application/json");
         let request = request.body(Full::from(body.to_string())).unwrap();
         match &mut self.sender {
-            Sender::Http1(sender) => sender.send_request(request).await,
-            Sender::Http2(sender) => sender.send_request(request).await,
+            Sender::Http1(sender) => Box::pin(sender.send_request(request)),
+            Sender::Http2(sender) => Box::pin(sender.send_request(request)),
         }
     }
 }
+
+/// The answer to come.
+pub(crate) type Asked = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
 
 impl Drop for Client {
     fn drop(&mut self) {
