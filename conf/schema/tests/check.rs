@@ -168,6 +168,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!((plan.auth.mode, plan.auth.keys.len()), (AuthMode::Open, 0));
     assert!(plan.direct_models);
     assert_eq!(plan.limits.request_body_bytes, 64 << 20);
+    assert_eq!(plan.limits.write_timeout, Duration::from_secs(60));
     let mock = plan.provider("m").unwrap();
     assert_eq!(mock.http_version, HttpVersion::Auto);
     assert_eq!(mock.timeouts.connect, Duration::from_secs(5));
@@ -501,6 +502,7 @@ fn a_section_left_empty_is_a_section_left_out() {
         "admin:\nlimits:\n  # request_body_bytes: 1MiB\nproviders: [{name: m, dialect: mock}]\n",
     );
     assert_eq!(plan.limits.request_body_bytes, 64 << 20);
+    assert_eq!(plan.limits.write_timeout, Duration::from_secs(60));
 }
 
 #[test]

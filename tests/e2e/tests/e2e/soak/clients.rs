@@ -27,6 +27,9 @@ const STOP: Duration = Duration::from_secs(3);
 /// How long it is slow, that included.
 const DAWDLING: Duration = Duration::from_secs(6);
 
+/// Lines of the gateway's log that are shown with a failure.
+const LAST_LINES: usize = 100;
+
 /// What came of the requests.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -62,7 +65,11 @@ pub(super) async fn run(world: &Arc<World>, round: usize, until: Instant, tally:
         })
     });
     for client in clients.collect::<Vec<_>>() {
-        client.await.expect("every answer is well-formed");
+        if let Err(panicked) = client.await {
+            let log = world.doors.gateway.log();
+            let last: Vec<_> = log.lines().rev().take(LAST_LINES).collect();
+            panic!("an answer is not well-formed: {panicked}\n{}", last.join("\n"));
+        }
     }
 }
 
