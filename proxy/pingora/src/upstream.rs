@@ -33,8 +33,8 @@ const STREAMS_PER_CONNECTION: usize = 100;
 /// 8 MiB, and no more for all streams of a connection together: two such clients, and every other
 /// answer on that connection stands still.
 const STREAM_WINDOW: u32 = 256 << 10;
-/// Room for each of them.
-const CONNECTION_WINDOW: u32 = STREAMS_PER_CONNECTION as u32 * STREAM_WINDOW;
+/// Room for all of [`STREAMS_PER_CONNECTION`].
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 
 /// A provider, and everything about it that does not change from request to request.
 pub(crate) struct Upstream {
