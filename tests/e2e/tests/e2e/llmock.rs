@@ -17,6 +17,9 @@ use tokio::task::JoinSet;
 use crate::dialects::{ALL, Dialect};
 use crate::gateway::{Gateway, Stream};
 
+/// Seconds of silence that nobody waits for.
+const SILENCE: f64 = 30.0;
+
 /// A running llmock. Ends when dropped: its standard input does.
 struct Llmock {
     child: Child,
@@ -120,8 +123,22 @@ struct Case {
     expected: Expected,
 }
 
+impl Case {
+    /// How long the provider may be silent: less than the fault lasts if that is silence, and else
+    /// so long that a busy machine does not matter.
+    fn patience(&self) -> &'static str {
+        let silence = [&self.behavior["seconds"], &self.behavior["stall_seconds"]];
+        let silent = silence.iter().any(|it| it.as_f64().is_some_and(|it| it >= SILENCE));
+        if silent && self.behavior["kind"].as_str().is_none_or(|kind| kind == "stall") {
+            "4s"
+        } else {
+            "30s"
+        }
+    }
+}
+
 fn stream_fault(kind: &str, after: usize) -> Value {
-    json!({"type": "stream_fault", "kind": kind, "after_chunks": after, "stall_seconds": 8.0})
+    json!({"type": "stream_fault", "kind": kind, "after_chunks": after, "stall_seconds": SILENCE})
 }
 
 fn fail(status: u16, retry_after: Option<f64>) -> Value {
@@ -151,7 +168,7 @@ fn before_content(dialect: Dialect) -> Vec<Case> {
             add(fail(status, None), Elsewhere, Status(status));
         }
         add(json!({"type": "delay", "seconds": 0.3}), Alone, Answer);
-        add(json!({"type": "delay", "seconds": 8.0}), Elsewhere, Answer);
+        add(json!({"type": "delay", "seconds": SILENCE}), Elsewhere, Answer);
         add(json!({"type": "tool_fault", "kind": "malformed_arguments"}), Alone, Answer);
         add(json!({"type": "tool_fault", "kind": "unknown_tool"}), Alone, Answer);
     }
@@ -159,7 +176,7 @@ fn before_content(dialect: Dialect) -> Vec<Case> {
         cases.push(Case { behavior, place, stream: true, expected: Answer });
     };
     add(json!({"type": "slow_first_token", "seconds": 0.5}), Alone);
-    add(json!({"type": "slow_first_token", "seconds": 8.0}), Elsewhere);
+    add(json!({"type": "slow_first_token", "seconds": SILENCE}), Elsewhere);
     for after in 0..=dialect.opening_of_llmock() {
         for kind in ["disconnect", "truncate"] {
             add(stream_fault(kind, after), Twin);
@@ -213,9 +230,10 @@ impl Trial {
         // against another, and the budget for further attempts is that of its key.
         for (at, case) in cases.iter().enumerate() {
             let twin = if case.place == Twin { ", {name: b, api_key: sk-b}" } else { "" };
+            let patience = case.patience();
             providers.push(format!(
                 "{{name: p{at}, dialect: {}, base_url: \"{}\", \
-                 timeouts: {{first_byte: 2s, idle: 2s, total: 30s}}, \
+                 timeouts: {{first_byte: {patience}, idle: {patience}, total: 60s}}, \
                  accounts: [{{name: a, api_key: sk-a}}{twin}]}}",
                 dialect.name(),
                 llmock.base_url(dialect),
