@@ -340,7 +340,10 @@ impl CustomSession for BufferedSession {
         }
         self.said_something();
         self.finish_beat().await?;
-        self.get_mut().response_duplex_vec(out).await
+        let ended = self.get_mut().response_duplex_vec(out).await;
+        // While the client did not read, nobody listened to the upstream: it was not silent.
+        self.heard = Some(Instant::now());
+        ended
     }
 
     async fn read_body_or_idle(&mut self, _: bool) -> Result<Option<Bytes>> {

@@ -38,8 +38,6 @@ use crate::streamed::Streamed;
 use crate::waiting::Waiting;
 use crate::{access, buffered, chat, clock, edge, head, local, reply, route, routing};
 
-/// Between two pieces of an answer on their way to a slow client.
-const CLIENT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// What the log and the metrics say of a client that was gone.
 const CLIENT_GONE: u16 = 499;
 
@@ -135,7 +133,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        session.set_write_timeout(Some(CLIENT_WRITE_TIMEOUT));
+        session.set_write_timeout(Some(ctx.snapshot.plan.limits.write_timeout));
         ctx.request_id = route::request_id(session.req_header());
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();

@@ -117,8 +117,8 @@ impl Handle {
             if end {
                 streamed.finish(&mut out);
             }
-            if let Some(failure) = streamed.take_stillborn() {
-                return Err(failure);
+            if let Some(failure) = streamed.stillborn() {
+                return Err(failure.clone());
             }
         }
         Ok(out)

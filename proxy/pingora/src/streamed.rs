@@ -86,9 +86,10 @@ impl Streamed {
         self.ended && self.outcome.failure.is_some()
     }
 
-    /// Why it failed, if it did before there was content; the client knows nothing of it yet.
-    pub(crate) fn take_stillborn(&mut self) -> Option<Failure> {
-        self.stillborn.take()
+    /// Why it failed, if it did before there was content; the client knows nothing of it yet. It
+    /// stays so until [`give_up`](Self::give_up): somebody must say it, if nobody else answers.
+    pub(crate) fn stillborn(&self) -> Option<&Failure> {
+        self.stillborn.as_ref()
     }
 
     /// What came of it.

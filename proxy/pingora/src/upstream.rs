@@ -31,6 +31,12 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// As many as most servers allow on one HTTP/2 connection.
 const STREAMS_PER_CONNECTION: usize = 100;
+/// What of an answer over HTTP/2 a client that does not read leaves in memory. Pingora would take
+/// 8 MiB, and no more for all streams of a connection together: two such clients, and every other
+/// answer on that connection stands still.
+const STREAM_WINDOW: u32 = 256 << 10;
+/// Room for all of [`STREAMS_PER_CONNECTION`].
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 
 /// A provider, and everything about it that does not change from request to request.
 pub(crate) struct Upstream {
@@ -162,6 +168,8 @@ fn options(provider: &Provider, http2_ping: Duration, metrics: &Metrics) -> Peer
     options.idle_timeout = Some(POOL_IDLE);
     options.h2_ping_interval = Some(http2_ping);
     options.max_h2_streams = STREAMS_PER_CONNECTION;
+    options.h2_stream_window_size = Some(STREAM_WINDOW);
+    options.h2_connection_window_size = Some(CONNECTION_WINDOW);
     options.tcp_keepalive = Some(TcpKeepalive {
         idle: KEEPALIVE,
         interval: Duration::from_secs(5),

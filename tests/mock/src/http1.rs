@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf};
 
-use crate::ledger::Recorded;
+use crate::ledger::{InFlight, Recorded};
 use crate::script::{Content, Reply, Step};
 use crate::upstream::{Host, OverTcp};
 
@@ -38,7 +38,7 @@ where
         let (attempt, in_flight) = host.ledger.receive(request.clone());
         let reply = host.script.decide(&request, attempt);
         let end = tokio::select! {
-            end = play(&mut writer, &reply) => end?,
+            end = play(&mut writer, &reply, &in_flight) => end?,
             () = inlet.departed() => return Ok(()),
         };
         in_flight.played();
@@ -167,7 +167,11 @@ fn odd() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the request's length cannot be told")
 }
 
-async fn play(writer: &mut (impl AsyncWrite + Unpin), reply: &Reply) -> io::Result<End> {
+async fn play(
+    writer: &mut (impl AsyncWrite + Unpin),
+    reply: &Reply,
+    in_flight: &InFlight<'_>,
+) -> io::Result<End> {
     for step in &reply.before {
         if let Some(end) = pause(step).await {
             return Ok(end);
@@ -189,11 +193,17 @@ async fn play(writer: &mut (impl AsyncWrite + Unpin), reply: &Reply) -> io::Resu
                 if let Some(end) = play_step(writer, step, chunked).await? {
                     return Ok(end);
                 }
+                if let Step::Event(bytes) = step {
+                    in_flight.sent(bytes.len());
+                }
             }
             if chunked {
                 writer.write_all(b"0\r\n\r\n").await?;
             }
-            Ok(after_body(headers))
+            match steps.iter().any(|step| matches!(step, Step::GoAway)) {
+                true => Ok(End::Close),
+                false => Ok(after_body(headers)),
+            }
         }
         Content::Raw(bytes) => {
             writer.write_all(bytes).await?;
@@ -218,7 +228,9 @@ async fn play_step(
             write_chunk(writer, bytes, 2 * bytes.len().max(1), "").await?;
             return Ok(Some(End::Close));
         }
-        Step::Delay(_) | Step::Wait(_) | Step::Reset | Step::Close => return Ok(pause(step).await),
+        Step::Delay(_) | Step::Wait(_) | Step::Reset | Step::Close | Step::GoAway => {
+            return Ok(pause(step).await);
+        }
     }
     Ok(None)
 }
@@ -230,7 +242,7 @@ async fn pause(step: &Step) -> Option<End> {
         Step::Wait(gate) => gate.wait().await,
         Step::Reset => return Some(End::Reset),
         Step::Close => return Some(End::Close),
-        Step::Event(_) | Step::CutChunk(_) => {}
+        Step::Event(_) | Step::CutChunk(_) | Step::GoAway => {}
     }
     None
 }

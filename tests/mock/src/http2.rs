@@ -2,7 +2,6 @@
 
 use std::future::{pending, poll_fn};
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,10 +9,10 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::task::JoinSet;
 
-use crate::ledger::Recorded;
+use crate::ledger::{InFlight, Recorded};
 use crate::script::{Content, Step};
 use crate::upstream::Host;
 
@@ -27,25 +26,39 @@ enum End {
     Reset,
 }
 
+/// What a stream has its connection do.
+enum Order {
+    /// Close, at once.
+    HangUp,
+    /// Take no more streams, and close when there are none.
+    GoAway,
+}
+
 /// Serves one connection until the client closes it or the script does.
 pub(crate) async fn serve<S>(io: S, connection: u64, host: &Host) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let mut h2 = h2::server::handshake(io).await.map_err(io::Error::other)?;
-    let hang_up = Arc::new(Notify::new());
+    let (orders, mut ordered) = mpsc::unbounded_channel();
     let mut streams = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = h2.accept() => accepted,
-            () = hang_up.notified() => return Ok(()),
+            order = ordered.recv() => match order {
+                Some(Order::GoAway) => {
+                    h2.graceful_shutdown();
+                    continue;
+                }
+                Some(Order::HangUp) | None => return Ok(()),
+            },
         };
         let Some(accepted) = accepted else { return Ok(()) };
         let (request, respond) = accepted.map_err(io::Error::other)?;
-        let (host, hang_up) = (host.clone(), Arc::clone(&hang_up));
+        let (host, orders) = (host.clone(), orders.clone());
         streams.spawn(async move {
             // A client that left is in the ledger; nothing else is to be done about it.
-            let _ended = answer(request, respond, connection, &host, &hang_up).await;
+            let _ended = answer(request, respond, connection, &host, &orders).await;
         });
     }
 }
@@ -55,7 +68,7 @@ async fn answer(
     mut respond: SendResponse<Bytes>,
     connection: u64,
     host: &Host,
-    hang_up: &Notify,
+    orders: &UnboundedSender<Order>,
 ) -> Result<(), h2::Error> {
     let request = record(request, connection).await?;
     let (attempt, in_flight) = host.ledger.receive(request.clone());
@@ -69,7 +82,7 @@ async fn answer(
             in_flight.played();
             match end {
                 End::Reset => respond.send_reset(Reason::INTERNAL_ERROR),
-                End::Close => close(hang_up).await,
+                End::Close => close(orders).await,
             }
             return Ok(());
         }
@@ -82,25 +95,26 @@ async fn answer(
         }
         Content::Steps(status, headers, steps) => {
             let mut stream = respond.send_response(head(*status, headers), false)?;
-            let end = play(&mut stream, steps).await?;
+            let end = play(&mut stream, steps, orders, &in_flight).await?;
             in_flight.played();
             match end {
                 None => stream.send_data(Bytes::new(), true)?,
                 Some(End::Reset) => stream.send_reset(Reason::INTERNAL_ERROR),
-                Some(End::Close) => close(hang_up).await,
+                Some(End::Close) => close(orders).await,
             }
         }
         Content::Raw(_) | Content::Nothing => {
             in_flight.played();
-            close(hang_up).await;
+            close(orders).await;
         }
     }
     Ok(())
 }
 
 /// Has the connection closed. Never returns, because letting go of a stream would reset it first.
-async fn close(hang_up: &Notify) {
-    hang_up.notify_one();
+async fn close(orders: &UnboundedSender<Order>) {
+    // A connection that has gone needs no orders.
+    let _gone = orders.send(Order::HangUp);
     pending().await
 }
 
@@ -124,10 +138,22 @@ async fn record(request: Request<RecvStream>, connection: u64) -> Result<Recorde
 }
 
 /// Plays the body; fails when the client resets the stream. `None` means to the end.
-async fn play(stream: &mut SendStream<Bytes>, steps: &[Step]) -> Result<Option<End>, h2::Error> {
+async fn play(
+    stream: &mut SendStream<Bytes>,
+    steps: &[Step],
+    orders: &UnboundedSender<Order>,
+    in_flight: &InFlight<'_>,
+) -> Result<Option<End>, h2::Error> {
     for step in steps {
-        if let Step::Event(bytes) | Step::CutChunk(bytes) = step {
-            stream.send_data(bytes.clone(), false)?;
+        match step {
+            Step::Event(bytes) | Step::CutChunk(bytes) => {
+                send(stream, bytes.clone()).await?;
+                in_flight.sent(bytes.len());
+            }
+            Step::GoAway => {
+                let _gone = orders.send(Order::GoAway);
+            }
+            Step::Delay(_) | Step::Wait(_) | Step::Reset | Step::Close => {}
         }
         let end = tokio::select! {
             end = pause(step) => end,
@@ -140,10 +166,22 @@ async fn play(stream: &mut SendStream<Bytes>, steps: &[Step]) -> Result<Option<E
     Ok(None)
 }
 
+/// Sends these bytes as the client's windows let them through: one frame if there is room.
+async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), h2::Error> {
+    while !bytes.is_empty() {
+        stream.reserve_capacity(bytes.len());
+        let Some(room) = poll_fn(|cx| stream.poll_capacity(cx)).await else {
+            return Err(poll_fn(|cx| stream.poll_reset(cx)).await?.into());
+        };
+        stream.send_data(bytes.split_to(room?.min(bytes.len())), false)?;
+    }
+    Ok(())
+}
+
 /// What a step does besides sending bytes.
 async fn pause(step: &Step) -> Option<End> {
     match step {
-        Step::Event(_) => {}
+        Step::Event(_) | Step::GoAway => {}
         Step::Delay(length) => tokio::time::sleep(*length).await,
         Step::Wait(gate) => gate.wait().await,
         Step::Reset => {

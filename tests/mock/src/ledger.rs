@@ -56,6 +56,9 @@ pub struct Counts {
     /// Replies whose client left first: it closed (or half-closed) the connection, or reset the
     /// stream.
     pub gone: u64,
+    /// Bytes of events that were taken off our hands: by the socket on HTTP/1.1, by the flow
+    /// control on HTTP/2. Stands still while the client does not read.
+    pub sent: u64,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +123,11 @@ pub(crate) struct InFlight<'a> {
 }
 
 impl InFlight<'_> {
+    /// Counts an event that was sent.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.ledger.counts.send_modify(|counts| counts.sent += bytes as u64);
+    }
+
     pub(crate) fn played(mut self) {
         self.played = true;
     }

@@ -66,6 +66,9 @@ pub enum Step {
     /// Announces a chunk twice as long as these bytes, sends them, and closes. On HTTP/2, which
     /// has no such thing, the bytes and a close.
     CutChunk(Bytes),
+    /// Takes no further request on this connection and goes on with the answer: GOAWAY on HTTP/2;
+    /// on HTTP/1.1 a close after the answer that nothing announced.
+    GoAway,
 }
 
 impl Step {
@@ -77,7 +80,7 @@ impl Step {
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Event(bytes) | Self::CutChunk(bytes) => bytes,
-            Self::Delay(_) | Self::Wait(_) | Self::Reset | Self::Close => &[],
+            Self::Delay(_) | Self::Wait(_) | Self::Reset | Self::Close | Self::GoAway => &[],
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::wire::error::{Envelope, Error};
 /// | `INTERNAL`, `UNKNOWN`, `DATA_LOSS`, `ABORTED`, `CANCELLED` | `Server`                      |
 /// | any other word, or none                    | what the HTTP status says                     |
 ///
+/// Of a 413 the status alone counts: its word is `RESOURCE_EXHAUSTED`, as gRPC has it for a message
+/// that is too large, and no account can do anything about that.
+///
 /// The word itself becomes the `code`; Gemini has no type beside it. When to try again is what
 /// the header `retry-after` says in seconds, else `RetryInfo.retryDelay`.
 #[must_use]
@@ -67,7 +70,9 @@ fn translate(wire: &Error<'_>, status: Option<u16>) -> UpstreamError {
     }
     let details = wire.details.as_deref().unwrap_or_default();
     let reason = details.iter().find_map(|detail| detail.reason.as_deref()).unwrap_or_default();
-    error.kind = kind(name, reason, &error.message).unwrap_or(error.kind);
+    if status != 413 {
+        error.kind = kind(name, reason, &error.message).unwrap_or(error.kind);
+    }
     error.code = (!name.is_empty()).then(|| name.to_owned());
     error.param = details
         .iter()
@@ -167,6 +172,12 @@ mod tests {
         assert_eq!(error.retry_after, Some(Duration::from_millis(34_400)));
         let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
         assert_eq!(decode(429, &headers, body).retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_is_no_account_s_fault() {
+        let body = r#"{"error":{"code":413,"message":"large","status":"RESOURCE_EXHAUSTED"}}"#;
+        assert_eq!(read(413, body).kind, ErrorKind::RequestTooLarge);
     }
 
     #[test]

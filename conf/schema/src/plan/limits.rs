@@ -1,4 +1,4 @@
-//! What clients may send, and how long they may take for it.
+//! What clients may send, and how long they may take for it and for what they get.
 
 use core::num::NonZeroUsize;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Between two requests on one connection.
     pub idle_timeout: Duration,
+    /// For a client to read the next piece of its answer.
+    pub write_timeout: Duration,
     /// Bytes in the largest request header.
     pub header_bytes: usize,
     /// Fields in a request's header.
@@ -42,6 +44,7 @@ const DEFAULT: Limits = Limits {
     header_timeout: Duration::from_secs(30),
     body_timeout: Duration::from_secs(300),
     idle_timeout: Duration::from_secs(75),
+    write_timeout: Duration::from_secs(60),
     header_bytes: 64 << 10,
     headers: 100,
     connections: 20_000,
@@ -73,6 +76,7 @@ impl Checker<'_> {
             header_timeout: time(section.header_timeout, DEFAULT.header_timeout),
             body_timeout: time(section.body_timeout, DEFAULT.body_timeout),
             idle_timeout: time(section.idle_timeout, DEFAULT.idle_timeout),
+            write_timeout: time(section.write_timeout, DEFAULT.write_timeout),
             header_bytes: self.header_bytes(section.header_bytes),
             headers: self.count(section.headers, MOST_HEADERS).unwrap_or(DEFAULT.headers),
             connections: connections.unwrap_or(DEFAULT.connections),

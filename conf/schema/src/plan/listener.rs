@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::Checker;
 use crate::{
     problem::Place,
-    raw::{self, Address},
+    raw::{self, Address, Timespan},
     read::{Field, Placed},
 };
 

@@ -148,12 +148,11 @@ impl Checker<'_> {
         names: &mut Unique<ProviderName>,
     ) -> Option<Provider> {
         let name = raw.name.required(at, "name", self.problems);
-        let preset = raw.preset.given();
-        let dialect = match (&raw.dialect, &preset) {
-            (Field::Missing, Some(_)) => Some(Dialect::OpenAi),
+        let dialect = match (&raw.dialect, &raw.preset) {
+            (Field::Missing, Field::Given(_) | Field::Invalid) => Some(Dialect::OpenAi),
             _ => raw.dialect.required(at, "dialect", self.problems).map(|given| given.value),
         };
-        let preset = preset.and_then(|given| self.preset(&given, dialect));
+        let preset = raw.preset.given().and_then(|given| self.preset(&given, dialect));
         if let Some(name) = &name {
             names.add(name, self.problems);
         }

@@ -106,4 +106,8 @@ pub(crate) struct Limits {
     /// allocator keeps for later is not counted. Default: no limit.
     #[serde(default)]
     pub(crate) memory_bytes: Field<ByteSize>,
+    /// How long a client may take to read the next piece of its answer; then its request is ended.
+    /// Default: `60s`.
+    #[serde(default)]
+    pub(crate) write_timeout: Field<Timespan>,
 }

@@ -3,15 +3,18 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests_mock::{Gate, MockUpstream, Reply, Script};
+use tests_mock::{Gate, MockUpstream, Reply, Script, Transport, openai};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::dialects::{ALL, Dialect, behind, behind_h2c, soon, sse};
 use crate::gateway::{Gateway, PATIENCE};
+use crate::wire::{self, Client, Doors, Version};
 
-/// What a provider must be told within (field 12).
+/// What a provider must be told within (field 12), however busy the machine that tests …
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// … and in the best of a few tries.
+const PROMISED: Duration = Duration::from_millis(100);
 
 async fn started(dialect: Dialect, script: Script, over_h2c: bool) -> (Gateway, MockUpstream) {
     match over_h2c {
@@ -55,6 +58,38 @@ fn leave(socket: TcpStream, way: Way) {
             drop(socket);
         }
     }
+}
+
+/// How clients of both versions go.
+#[derive(Clone, Copy, Debug)]
+enum Parting {
+    /// The connection ends, and all that is on it.
+    Connection(Version),
+    /// RST_STREAM: the connection stays.
+    Stream,
+}
+
+const PARTINGS: [Parting; 3] =
+    [Parting::Connection(Version::Http1), Parting::Connection(Version::Http2), Parting::Stream];
+
+impl Parting {
+    async fn client(self, doors: &Doors) -> Client {
+        match self {
+            Self::Connection(version) => doors.client(version).await,
+            Self::Stream => doors.client(Version::Http2).await,
+        }
+    }
+
+    /// Lets go of what was asked or answered. Returns when, and what is left of the client.
+    fn leave<T>(self, client: Client, asked: T) -> (Instant, Option<Client>) {
+        let now = Instant::now();
+        drop(asked);
+        (now, matches!(self, Self::Stream).then_some(client))
+    }
+}
+
+fn question() -> Value {
+    json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "Hello"}]})
 }
 
 /// Sees that everybody learned of it.
@@ -166,5 +201,111 @@ async fn the_next_client_is_served_after_one_has_gone() {
         drop(socket);
         check_gone(&gateway, &upstream, "the first one").await;
         assert_eq!(gateway.ask("m").await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn over_http2_too_the_provider_learns_of_it_at_once_before_and_after_the_first_byte() {
+    let dialect = Dialect::Anthropic;
+    for parting in PARTINGS {
+        for (transport, more) in [(Transport::Http1, ""), (Transport::H2c, "http_version: h2c,")] {
+            for begun in [false, true] {
+                let what = format!("{parting:?}, {transport:?}, begun {begun}");
+                let mut best = AT_ONCE;
+                for _ in 0..3 {
+                    let gate = Gate::shut();
+                    let script = Script::always(sse(dialect.events(&["one", "two"])).paced(&gate));
+                    let upstream = MockUpstream::start_as(script, transport).await.unwrap();
+                    let doors = Doors::open(&dialect.config(&upstream.url(), more)).await;
+                    let mut client = parting.client(&doors).await;
+                    let asked = client.ask(&question());
+                    soon(upstream.until(|seen| seen.in_flight == 1), &what).await;
+                    let (left, _client) = if begun {
+                        gate.admit(dialect.opening().len() + 1);
+                        let mut answer = soon(asked, &what).await.unwrap().into_body();
+                        soon(wire::next(&mut answer), &what).await.unwrap().unwrap();
+                        parting.leave(client, answer)
+                    } else {
+                        parting.leave(client, asked)
+                    };
+                    soon(upstream.until(|seen| seen.gone == 1), &what).await;
+                    best = best.min(left.elapsed());
+                    let line = check_gone(&doors.gateway, &upstream, &what).await;
+                    // What it cost until then.
+                    let tokens = if begun { json!(11) } else { Value::Null };
+                    assert_eq!(line["input_tokens"], tokens, "{what}: {line}");
+                    let labels = ["kind=\"cache_read\"", "model=\"m\""];
+                    let counted = doors.gateway.metric("penstock_tokens_total", &labels).await;
+                    assert!((counted - if begun { 3.0 } else { 0.0 }).abs() < 0.1, "{counted}");
+                    if best < PROMISED {
+                        break;
+                    }
+                }
+                assert!(best < PROMISED, "{what}: the provider learned of it after {best:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_goes_while_waiting_for_room_leaves_the_queue_and_bothers_nobody() {
+    for parting in PARTINGS {
+        let what = format!("{parting:?}");
+        let upstream = MockUpstream::start(Script::always(Reply::hang())).await.unwrap();
+        let doors = Doors::open(&format!(
+            "queue: {{wait: 20s}}\n\
+             providers: [{{name: up, dialect: openai, base_url: \"{}/v1\", \
+             accounts: [{{name: a, api_key: k, limits: {{concurrent: 1}}}}]}}]\n\
+             models: [{{name: m, targets: [{{provider: up, model: m}}]}}]\n",
+            upstream.url()
+        ))
+        .await;
+        let mut first = doors.client(Version::Http1).await;
+        let _hangs = first.ask(&question());
+        soon(upstream.until(|seen| seen.in_flight == 1), &what).await;
+        let mut client = parting.client(&doors).await;
+        let asked = client.ask(&question());
+        doors.gateway.until_metric("penstock_requests_waiting", &[], 1.0).await;
+        let _client = parting.leave(client, asked);
+        doors.gateway.until_metric("penstock_requests_waiting", &[], 0.0).await;
+        doors.gateway.until_metric("penstock_requests_in_flight", &[], 1.0).await;
+        let line = doors.gateway.access_log(1).await.remove(0);
+        assert_eq!(line["status"], 499, "{what}: {line}");
+        assert_eq!(upstream.counts().requests, 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn who_goes_during_a_further_attempt_ends_that_one() {
+    for parting in PARTINGS {
+        let what = format!("{parting:?}");
+        let script =
+            Script::sequence(vec![openai::error(500, "server_error", None, "No"), Reply::hang()]);
+        let upstream = MockUpstream::start(script).await.unwrap();
+        let doors = Doors::open(&Dialect::OpenAi.config(&upstream.url(), "")).await;
+        let mut client = parting.client(&doors).await;
+        let asked = client.ask(&question());
+        soon(upstream.until(|seen| seen.requests == 2), &what).await;
+        let _client = parting.leave(client, asked);
+        check_gone(&doors.gateway, &upstream, &what).await;
+    }
+}
+
+#[tokio::test]
+async fn who_goes_between_two_attempts_is_not_asked_for_again() {
+    for parting in PARTINGS {
+        let what = format!("{parting:?}");
+        let busy = openai::error(503, "server_error", None, "No").header("retry-after", "1");
+        let upstream = MockUpstream::start(Script::always(busy)).await.unwrap();
+        let doors = Doors::open(&Dialect::OpenAi.config(&upstream.url(), "")).await;
+        let mut client = parting.client(&doors).await;
+        let asked = client.ask(&question());
+        // The first one has failed, and the second is not due for a second.
+        doors.gateway.until_metric("penstock_retries_total", &[], 1.0).await;
+        let _client = parting.leave(client, asked);
+        let line = doors.gateway.access_log(1).await.remove(0);
+        assert_eq!(line["status"], 499, "{what}: {line}");
+        doors.gateway.until_metric("penstock_account_requests_in_flight", &[], 0.0).await;
+        assert_eq!(upstream.counts().requests, 1, "{what}");
     }
 }

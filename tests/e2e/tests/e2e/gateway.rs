@@ -163,13 +163,7 @@ impl Gateway {
 
     /// The sum of a metric over all lines that contain each of `labels`.
     pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let text = self.metrics().await;
-        text.lines()
-            .filter(|line| line.starts_with(name))
-            .filter(|line| line[name.len()..].starts_with(['{', ' ']))
-            .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
-            .sum()
+        sum(&self.metrics().await, name, labels)
     }
 
     /// Waits until a metric, summed as [`metric`](Self::metric) does, is `value`.
@@ -284,6 +278,16 @@ impl Stream {
     fn data(&self) -> impl Iterator<Item = &str> {
         self.text.lines().filter_map(|line| line.strip_prefix("data: "))
     }
+}
+
+/// The sum of a metric in Prometheus' text over all lines that contain each of `labels`.
+pub(crate) fn sum(metrics: &str, name: &str, labels: &[&str]) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(name));
+    lines
+        .filter(|line| line[name.len()..].starts_with(['{', ' ']))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
+        .filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok())
+        .sum()
 }
 
 /// Waits until `condition` holds.

@@ -117,6 +117,23 @@ async fn a_stream_that_breaks_after_heartbeats_ends_well() {
     }
 }
 
+/// Regression: it ended without a word, because what had failed before content counted as told.
+#[tokio::test]
+async fn a_stream_that_fails_before_content_after_heartbeats_says_so_if_nobody_else_answers() {
+    for dialect in ALL {
+        for opening in [Vec::new(), dialect.opening()] {
+            let events = opening.into_iter().chain([dialect.overloaded_event("Busy")]);
+            let slow = sse(events).after(Step::Delay(Duration::from_millis(300)));
+            let upstream = MockUpstream::start(Script::always(slow)).await.unwrap();
+            let gateway = gateway(dialect, &upstream, "").await;
+            let stream = Stream::read(gateway.chat(&streaming()).await).await;
+            assert!(stream.text.contains(": keep-alive\n\n"), "{dialect:?}: {}", stream.text);
+            assert_eq!(stream.finish_reasons(), ["error"], "{dialect:?}: {}", stream.text);
+            assert!(stream.is_done(), "{dialect:?}: {}", stream.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn answers_in_one_piece_have_heartbeats_only_if_they_are_asked_for() {
     let slow = || {
