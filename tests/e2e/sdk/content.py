@@ -9,6 +9,7 @@ import json
 import os
 import sys
 
+import httpx
 from google import genai
 from google.genai import errors, types
 
@@ -143,11 +144,12 @@ def unknown_model():
 def bad_request():
     config = {"temperature": 0.5, "max_output_tokens": 5, "stop_sequences": ["x"]}
     assert generate(model="openai/text", contents="Hello", config=config).text
-    config["candidate_count"] = 3
-    error = raises(
-        errors.ClientError, lambda: generate(model="anthropic/text", contents="Hi", config=config)
-    )
-    assert error.code == 400 and "generationConfig.candidateCount" in error.message, error
+    url = f"{BASE_URL}/v1beta/models/anthropic/text:generateContent"
+    body = {"contents": [{"role": "user", "parts": [{"text": 7}]}]}
+    key = {"x-goog-api-key": os.environ["OPENAI_API_KEY"]}
+    error = httpx.post(url, json=body, headers=key).json()["error"]
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT"), error
+    assert "contents[0].parts[0]" in error["message"], error
 
 
 def models():

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::Checker;
 use crate::{
     problem::Place,
-    raw::{self, Address, Timespan},
+    raw::{self, Address},
     read::{Field, Placed},
 };
 
