@@ -6,6 +6,7 @@ use adapters_canonical::failure::Failure;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use pingora::Error;
+use pingora::time::timeout;
 use pingora_proxy::Session;
 
 /// Between two pieces of a body. HTTP/2 has no such limit of its own.
@@ -83,7 +84,8 @@ pub(crate) fn may_be_json(session: &Session) -> bool {
 }
 
 async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
-    match tokio::time::timeout(PATIENCE, session.read_request_body()).await {
+    // Pingora's timers are coarse, and begin only if there is something to wait for.
+    match timeout(PATIENCE, session.read_request_body()).await {
         Ok(Ok(piece)) => Ok(piece),
         Ok(Err(error)) => Err(Unread::Gone(error)),
         Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
