@@ -102,7 +102,7 @@ async fn serve(stream: DuplexStream) -> Result<()> {
         Ok(request) => {
             let context = AnswerContext { created: now(), ..AnswerContext::default() };
             let answer = ingress::encode_response(&adapters_mock::answer(&request.value), &context);
-            answer_whole(session, 200, answer).await
+            answer_whole(session, 200, answer.value).await
         }
         Err(error) => {
             let answer = ingress::encode_failure(&Failure::BodyMalformed(error), "");
