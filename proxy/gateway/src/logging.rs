@@ -1,5 +1,7 @@
 //! Where log lines go, and in which form.
 
+mod fields;
+
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use fields::PlainFields;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -38,7 +41,7 @@ pub(crate) fn start(format: LogFormat) -> Logs {
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(Gather(logs.clone()));
     let started = match format {
-        LogFormat::Text => builder.with_ansi(false).finish().try_init(),
+        LogFormat::Text => builder.fmt_fields(PlainFields).with_ansi(false).finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).finish().try_init(),
     };
     // Fails only if somebody else has started it, and then lines go where they said.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use conf_schema::plan::Limits;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use pingora::Error;
+use pingora::time::timeout;
 use pingora_proxy::Session;
 
 /// Between two pieces of a body. HTTP/2 has no such limit of its own.
@@ -96,7 +97,8 @@ pub(crate) fn may_be_json(session: &Session) -> bool {
 }
 
 async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
-    match tokio::time::timeout(PATIENCE, session.read_request_body()).await {
+    // Pingora's timers are coarse, and begin only if there is something to wait for.
+    match timeout(PATIENCE, session.read_request_body()).await {
         Ok(Ok(piece)) => Ok(piece),
         Ok(Err(error)) if MALFORMED.contains(&error.etype().as_str()) => {
             let reason = "the body is not chunked as it should be";

@@ -397,13 +397,14 @@ impl ProxyHttp for Gateway {
         });
         let written = session.response_written().map(|header| header.status.as_u16());
         let status = if gone { CLIENT_GONE } else { written.unwrap_or(CLIENT_GONE) };
-        let took = clock::now().duration_since(ctx.started);
+        let now = clock::now();
+        let took = now.duration_since(ctx.started);
         if let Some(chat) = &mut ctx.chat {
             if chat.outcome.failure.is_none() {
                 chat.outcome.failure = ctx.failure.take();
             }
-            chat.settle(gone, clock::now());
-            self.waiting.offer(clock::now());
+            chat.settle(gone, now);
+            self.waiting.offer(now);
         }
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);

@@ -21,11 +21,13 @@ use crate::reply::{self, REQUEST_ID};
 /// Says what a provider could not express.
 pub(crate) const LOSSES: &str = "x-penstock-losses";
 /// Says how a stream that breaks off is to tell of it.
-const STREAM_ERRORS: &str = "x-penstock-stream-errors";
+static STREAM_ERRORS: HeaderName = HeaderName::from_static("x-penstock-stream-errors");
 /// Says whether a failed attempt may be followed by another.
-const RETRY: &str = "x-penstock-retry";
+static RETRY: HeaderName = HeaderName::from_static("x-penstock-retry");
 /// The provider's own name for a request, for its support.
-const UPSTREAM_REQUEST_ID: &str = "x-upstream-request-id";
+static UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+/// What Anthropic calls it.
+static ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 /// The losses' header stays below what proxies take.
 const LONGEST_LOSSES: usize = 2048;
 
@@ -62,12 +64,12 @@ pub(crate) fn stream_errors(
     client: &RequestHeader,
     configured: plan::StreamErrors,
 ) -> std::result::Result<StreamErrors, Failure> {
-    let wished = client.headers.get(STREAM_ERRORS).map(|value| value.as_bytes());
+    let wished = client.headers.get(&STREAM_ERRORS).map(|value| value.as_bytes());
     match (wished, configured) {
         (Some(b"graceful"), _) | (None, plan::StreamErrors::Graceful) => Ok(StreamErrors::Graceful),
         (Some(b"explicit"), _) | (None, plan::StreamErrors::Explicit) => Ok(StreamErrors::Explicit),
         (Some(_), _) => Err(Failure::HeaderMalformed {
-            name: STREAM_ERRORS,
+            name: STREAM_ERRORS.as_str(),
             expected: "`graceful` or `explicit`",
         }),
     }
@@ -75,10 +77,12 @@ pub(crate) fn stream_errors(
 
 /// Whether the client wants one attempt only.
 pub(crate) fn no_retry(client: &RequestHeader) -> std::result::Result<bool, Failure> {
-    match client.headers.get(RETRY).map(|value| value.as_bytes()) {
+    match client.headers.get(&RETRY).map(|value| value.as_bytes()) {
         None | Some(b"on") => Ok(false),
         Some(b"off") => Ok(true),
-        Some(_) => Err(Failure::HeaderMalformed { name: RETRY, expected: "`on` or `off`" }),
+        Some(_) => {
+            Err(Failure::HeaderMalformed { name: RETRY.as_str(), expected: "`on` or `off`" })
+        }
     }
 }
 
@@ -116,7 +120,7 @@ pub(crate) fn upstream_request(
     header.insert_header(ACCEPT, if streaming { EVENTS } else { JSON })?;
     header.insert_header(ACCEPT_ENCODING, AS_IT_IS)?;
     header.insert_header(USER_AGENT, AGENT)?;
-    header.insert_header(REQUEST_ID, request_id)?;
+    header.insert_header(&REQUEST_ID, request_id)?;
     for (name, value) in &attempt.headers {
         header.insert_header(name, value)?;
     }
@@ -191,8 +195,8 @@ pub(crate) fn encoding(header: &ResponseHeader) -> Option<&str> {
 /// Keeps what the provider says about the request's name and the account's limits, in answers of
 /// all kinds.
 pub(crate) fn keep(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
-    if let Some(id) = from.get(REQUEST_ID).or(from.get("request-id")) {
-        to.insert_header(UPSTREAM_REQUEST_ID, id)?;
+    if let Some(id) = from.get(&REQUEST_ID).or_else(|| from.get(&ANTHROPIC_REQUEST_ID)) {
+        to.insert_header(&UPSTREAM_REQUEST_ID, id)?;
     }
     let retry_after_is_said = to.headers.contains_key(RETRY_AFTER);
     for (name, value) in from {

@@ -6,14 +6,14 @@ use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::Ingress;
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 /// Names a request in every answer, log line and error.
-pub(crate) const REQUEST_ID: &str = "x-request-id";
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -86,7 +86,7 @@ pub(crate) fn header(
 ) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build_no_case(status, Some(8))?;
     header.insert_header(CONTENT_TYPE, content_type)?;
-    header.insert_header(REQUEST_ID, request_id)?;
+    header.insert_header(&REQUEST_ID, request_id)?;
     Ok(header)
 }
 

@@ -14,6 +14,7 @@
 //! | [`server`]  | how is each server under test started?                      |
 //! | [`runner`]  | what is measured, in which order?                           |
 //! | [`rounds`]  | what do the rounds say together?                            |
+//! | [`translation`] | what does translating cost by itself, without a server? |
 //! | [`machine`] | where, when and on which revision was it measured?          |
 //! | [`report`]  | how is it printed, and which targets are met?               |
 //!
@@ -30,6 +31,7 @@ pub mod report;
 pub mod rounds;
 pub mod runner;
 pub mod server;
+pub mod translation;
 
 use std::time::Duration;
 

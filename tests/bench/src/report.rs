@@ -9,6 +9,10 @@ use crate::machine::Machine;
 use crate::rounds::Rounds;
 use crate::runner::{Figures, HELD_STREAMS, Plan, Route, Whole};
 use crate::server::Kind;
+use crate::translation::{Cost, Translation, Unit, growth};
+
+/// What ten times as much may cost, in multiples: some more than ten, since more memory is in use.
+const GROWTH: f64 = 15.0;
 
 /// One run: where, what, and the figures.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct Report {
     pub plan: Plan,
     /// What was measured.
     pub figures: Vec<Figures>,
+    /// What translating costs by itself.
+    pub translations: Vec<Translation>,
 }
 
 /// One target: what is asked, what was measured, what is the limit.
@@ -79,6 +85,7 @@ impl Report {
                 add("RSS after start", resident, 40.0, "MB");
             }
         }
+        targets.extend(self.translations.iter().flat_map(translation_targets));
         targets
     }
 
@@ -98,6 +105,7 @@ impl Report {
             "rounds": self.plan.rounds,
             "seconds": self.plan.length.as_secs_f64(),
             "figures": figures,
+            "translations": self.translations.iter().map(Translation::json).collect::<Vec<_>>(),
             "targets": targets,
         })
     }
@@ -246,6 +254,39 @@ impl Report {
         writeln!(f, "\nMeasured once, in a process started for it; the spread is unknown.\n")
     }
 
+    fn write_translations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "## Translating, by itself\n")?;
+        f.write_str(
+            "| what | route | size | CPU µs | CPU per event µs, per KB µs | 10 × the size costs |\n\
+             |---|---|---:|---:|---:|---:|\n",
+        )?;
+        for it in &self.translations {
+            for (what, unit, costs) in it.kinds() {
+                for (at, cost) in costs.iter().enumerate() {
+                    let (size, each) = match unit {
+                        Unit::Byte => (format!("{:.0} KB", cost.size as f64 / 1024.0), 1024.0),
+                        Unit::Event => (format!("{} events", cost.size), 1.0),
+                    };
+                    writeln!(
+                        f,
+                        "| {what} | {} | {size} | {} | {} | {} |",
+                        it.route.name(),
+                        Cell(Some(cost.micros), 1),
+                        Cell(Some(cost.each() * each), 2),
+                        Cell(costs.get(..=at).and_then(growth), 1),
+                    )?;
+                }
+            }
+        }
+        writeln!(
+            f,
+            "\nIn the benchmark's own process, with the system's allocator: the least CPU time of \
+             several batches. Requests: the envelope is read, then all of it, then it is written; \
+             longer ones have more turns. Answers: of one text. Streams: each event arrives and \
+             is answered by itself.\n"
+        )
+    }
+
     fn write_targets(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "## Targets\n\n| target | measured | limit | |\n|---|---:|---:|---|")?;
         for target in self.targets() {
@@ -269,6 +310,9 @@ impl Display for Report {
         if self.figures.iter().any(|it| it.memory.is_some()) {
             self.write_memory(f)?;
         }
+        if !self.translations.is_empty() {
+            self.write_translations(f)?;
+        }
         for it in &self.figures {
             for complaint in &it.complaints {
                 writeln!(f, "- {}, {}: {complaint}", it.kind.name(), it.route.name())?;
@@ -279,6 +323,28 @@ impl Display for Report {
         }
         self.write_targets(f)
     }
+}
+
+/// What translating may cost. Where each part costs the same, ten times as much costs 10 × as much,
+/// and where the cost grows with the square 100 ×.
+fn translation_targets(it: &Translation) -> Vec<Target> {
+    let target = |what: &str, measured, limit, unit| Target {
+        what: format!("{what}, {}", it.route.name()),
+        measured,
+        limit,
+        unit,
+    };
+    // The next size above: what a body of so many bytes costs, and a little more.
+    let body = |bytes| it.requests.iter().find(|it| it.size >= bytes).map(|it| it.micros);
+    let event = it.texts.iter().chain(&it.calls).map(Cost::each).max_by(f64::total_cmp);
+    let grown = [&it.texts, &it.calls].into_iter().filter_map(|it| growth(it));
+    vec![
+        target("translating an event", event, 3.0, "µs"),
+        target("translating a request of 10 KB", body(10 << 10), 30.0, "µs"),
+        target("translating a request of 1 MB", body(1 << 20), 3_000.0, "µs"),
+        target("a conversation of 10 × the length", growth(&it.requests), GROWTH, "×"),
+        target("a stream of 10 × the length", grown.max_by(f64::total_cmp), GROWTH, "×"),
+    ]
 }
 
 /// CPU per whole request, in microseconds.
@@ -387,6 +453,7 @@ mod tests {
                 figures(Kind::Bare, &[(20.0, 70), (30.0, 80), (22.0, 75)]),
                 figures(Kind::Penstock, &[(40.0, 100), (25.0, 120), (30.0, 500)]),
             ],
+            translations: Vec::new(),
         }
     }
 

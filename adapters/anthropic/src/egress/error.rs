@@ -37,11 +37,11 @@ fn describe(error: &mut UpstreamError, detail: &RawValue) {
         Err(_) => ErrorDetail { kind: None, message: serde_json::from_str(detail.get()).ok() },
     };
     if let Some(message) = detail.message.filter(|message| !message.is_empty()) {
-        error.message = message.into_owned();
+        error.message = message.0.into_owned();
     }
     if let Some(kind) = detail.kind {
         error.kind = kind_of(&kind).unwrap_or(error.kind);
-        error.native_type = Some(kind.into_owned());
+        error.native_type = Some(kind.0.into_owned());
     }
     if error.kind == ErrorKind::InvalidRequest {
         error.kind = kind_by_words(&error.message);

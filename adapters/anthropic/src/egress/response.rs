@@ -1,17 +1,16 @@
 //! What did Anthropic answer, all at once? And the readings that streamed answers share.
 
-use std::borrow::Cow;
-
 use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Opaque, Part, Text, Thought, ToolCall, ToolKind,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::usage::Usage;
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
 use crate::citation;
-use crate::wire::answer::{self, Block, Message, StopDetails, Tag};
+use crate::wire::answer::{self, Block, Message, StopDetails};
 
 /// Reads Anthropic's answer to a request that did not stream.
 ///
@@ -39,7 +38,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
         return Err(DecodeError::shape("type", "must be `message`"));
     }
     let mut losses = Vec::new();
-    let id = message.id.unwrap_or_default().into_owned();
+    let id = message.id.unwrap_or_default().0.into_owned();
     let mut parts = Vec::new();
     for (at, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
         parts.push(part(raw, &id, at)?);
@@ -56,7 +55,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let (usage, service_tier) = usage.unzip();
     let value = ChatResponse {
         id,
-        model: message.model.unwrap_or_default().into_owned(),
+        model: message.model.unwrap_or_default().0.into_owned(),
         created: None,
         choices: vec![Choice { index: 0, parts, finish, logprobs: None }],
         usage,
@@ -67,32 +66,29 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
 
 fn part(raw: &RawValue, message: &str, at: usize) -> Result<Part, DecodeError> {
     let misfit = |_| DecodeError::shape(format!("content[{at}]"), "must be a content block");
-    let tag: Tag<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
-    let kind = tag.kind.as_deref().unwrap_or_default();
-    if !matches!(kind, "text" | "thinking" | "redacted_thinking" | "tool_use") {
+    let Some(block) = Block::read(raw).map_err(misfit)? else {
         return Ok(Part::Opaque(opaque(raw.to_owned())));
-    }
-    let block: Block<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
-    Ok(match kind {
+    };
+    Ok(match block.kind.as_deref().unwrap_or_default() {
         "text" => Part::Text(Text {
-            text: block.text.unwrap_or_default().into_owned(),
+            text: block.text.unwrap_or_default().0.into_owned(),
             citations: citation::read_all(block.citations),
             ..Text::default()
         }),
         "thinking" => Part::Reasoning(Thought {
-            text: block.thinking.unwrap_or_default().into_owned(),
+            text: block.thinking.unwrap_or_default().0.into_owned(),
             signature: block.signature.filter(|seal| !seal.is_empty()).map(Into::into),
             origin: Some(Dialect::Anthropic),
             ..Thought::default()
         }),
         "redacted_thinking" => Part::Reasoning(Thought {
-            redacted: Some(block.data.unwrap_or_default().into_owned()),
+            redacted: Some(block.data.unwrap_or_default().0.into_owned()),
             origin: Some(Dialect::Anthropic),
             ..Thought::default()
         }),
         _ => Part::ToolCall(ToolCall {
             id: call_id(block.id.as_deref(), message, at),
-            name: block.name.unwrap_or_default().into_owned(),
+            name: block.name.unwrap_or_default().0.into_owned(),
             arguments: block.input.map_or_else(|| "{}".to_owned(), |input| input.get().to_owned()),
             kind: ToolKind::Function,
             signature: None,
@@ -172,10 +168,10 @@ pub(crate) fn read_usage(raw: &RawValue) -> Result<(Usage, Option<String>), Deco
 }
 
 /// The tier in the words clients know; a tier only this provider has keeps its own.
-fn tier(native: Cow<'_, str>) -> String {
+fn tier(native: Str<'_>) -> String {
     match &*native {
         "standard" => "default".to_owned(),
-        _ => native.into_owned(),
+        _ => native.0.into_owned(),
     }
 }
 

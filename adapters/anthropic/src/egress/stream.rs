@@ -146,8 +146,8 @@ impl Reading {
         }
         self.parts.start(
             Start {
-                id: message.id.unwrap_or_default().into_owned(),
-                model: message.model.unwrap_or_default().into_owned(),
+                id: message.id.unwrap_or_default().0.into_owned(),
+                model: message.model.unwrap_or_default().0.into_owned(),
                 created: None,
             },
             out,
@@ -159,7 +159,7 @@ impl Reading {
         if let Some(reason) = message.stop_reason {
             // The whole message came at once.
             self.stop = Some(Stop {
-                reason: reason.into_owned(),
+                reason: reason.0.into_owned(),
                 sequence: message.stop_sequence.map(Into::into),
                 explanation: response::explanation(message.stop_details),
             });
@@ -205,7 +205,7 @@ impl Reading {
     ) -> Result<(), DecodeError> {
         if let Some(reason) = delta.stop_reason {
             self.stop = Some(Stop {
-                reason: reason.into_owned(),
+                reason: reason.0.into_owned(),
                 sequence: delta.stop_sequence.map(Into::into),
                 explanation: response::explanation(delta.stop_details),
             });

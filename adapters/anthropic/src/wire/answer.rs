@@ -1,7 +1,6 @@
 //! A whole answer, and the pieces that streamed answers share with it.
 
-use std::borrow::Cow;
-
+use adapters_json::string::Str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,18 +9,18 @@ use serde_json::value::RawValue;
 #[serde(default)]
 pub(crate) struct Message<'a> {
     #[serde(borrow, rename = "type")]
-    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) id: Option<Cow<'a, str>>,
+    pub(crate) id: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) model: Option<Cow<'a, str>>,
+    pub(crate) model: Option<Str<'a>>,
     /// Each block is read on its own, so that an unknown one can be kept as it is.
     #[serde(borrow)]
     pub(crate) content: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
-    pub(crate) stop_reason: Option<Cow<'a, str>>,
+    pub(crate) stop_reason: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) stop_sequence: Option<Cow<'a, str>>,
+    pub(crate) stop_sequence: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) stop_details: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -40,7 +39,7 @@ pub(crate) struct StopDetails {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Tag<'a> {
     #[serde(borrow, rename = "type")]
-    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Str<'a>>,
 }
 
 /// Every field that a block we understand may have. One flat struct: an internally tagged enum
@@ -48,22 +47,49 @@ pub(crate) struct Tag<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) text: Option<Cow<'a, str>>,
+    pub(crate) text: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) citations: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) thinking: Option<Cow<'a, str>>,
+    pub(crate) thinking: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) signature: Option<Cow<'a, str>>,
+    pub(crate) signature: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) data: Option<Cow<'a, str>>,
+    pub(crate) data: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) id: Option<Cow<'a, str>>,
+    pub(crate) id: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) name: Option<Cow<'a, str>>,
+    pub(crate) name: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
+}
+
+impl<'a> Block<'a> {
+    /// Reads a block; `None` if it is of a kind that we do not understand.
+    ///
+    /// # Errors
+    ///
+    /// If it is of one that we do, and has another shape.
+    pub(crate) fn read(raw: &'a RawValue) -> serde_json::Result<Option<Self>> {
+        if !raw.get().starts_with('{') {
+            return Err(serde::de::Error::custom("must be an object"));
+        }
+        match serde_json::from_str::<Self>(raw.get()) {
+            Ok(block) => Ok(is_understood(block.kind.as_deref()).then_some(block)),
+            // Other kinds may have members of the same names and other shapes.
+            Err(misfit) => match serde_json::from_str::<Tag<'_>>(raw.get()) {
+                Ok(tag) if !is_understood(tag.kind.as_deref()) => Ok(None),
+                Ok(_) | Err(_) => Err(misfit),
+            },
+        }
+    }
+}
+
+fn is_understood(kind: Option<&str>) -> bool {
+    matches!(kind, Some("text" | "thinking" | "redacted_thinking" | "tool_use"))
 }
 
 /// Tokens. Cached input is *not* part of `input_tokens`.
@@ -78,7 +104,7 @@ pub(crate) struct Usage<'a> {
     pub(crate) output_tokens_details: Option<OutputDetails>,
     pub(crate) server_tool_use: Option<ServerTools>,
     #[serde(borrow)]
-    pub(crate) service_tier: Option<Cow<'a, str>>,
+    pub(crate) service_tier: Option<Str<'a>>,
 }
 
 /// Tokens written to a cache, by time to live.

@@ -1,7 +1,6 @@
 //! An error, as a body and as an event.
 
-use std::borrow::Cow;
-
+use adapters_json::string::Str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,7 +18,7 @@ pub(crate) struct ErrorBody<'a> {
 #[serde(default)]
 pub(crate) struct ErrorDetail<'a> {
     #[serde(borrow, rename = "type")]
-    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) message: Option<Cow<'a, str>>,
+    pub(crate) message: Option<Str<'a>>,
 }

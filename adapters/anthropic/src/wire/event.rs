@@ -1,7 +1,6 @@
 //! One event of a streamed answer.
 
-use std::borrow::Cow;
-
+use adapters_json::string::Str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,7 +10,7 @@ use serde_json::value::RawValue;
 #[serde(default)]
 pub(crate) struct Event<'a> {
     #[serde(borrow, rename = "type")]
-    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Str<'a>>,
     pub(crate) index: Option<u64>,
     #[serde(borrow)]
     pub(crate) delta: Option<Delta<'a>>,
@@ -30,15 +29,15 @@ pub(crate) struct Event<'a> {
 #[serde(default)]
 pub(crate) struct Delta<'a> {
     #[serde(borrow, rename = "type")]
-    pub(crate) kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) text: Option<Cow<'a, str>>,
+    pub(crate) text: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) thinking: Option<Cow<'a, str>>,
+    pub(crate) thinking: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) signature: Option<Cow<'a, str>>,
+    pub(crate) signature: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) partial_json: Option<Cow<'a, str>>,
+    pub(crate) partial_json: Option<Str<'a>>,
     /// Of a `citations_delta`.
     #[serde(borrow)]
     pub(crate) citation: Option<&'a RawValue>,
@@ -46,9 +45,9 @@ pub(crate) struct Delta<'a> {
     #[serde(borrow)]
     pub(crate) content: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) stop_reason: Option<Cow<'a, str>>,
+    pub(crate) stop_reason: Option<Str<'a>>,
     #[serde(borrow)]
-    pub(crate) stop_sequence: Option<Cow<'a, str>>,
+    pub(crate) stop_sequence: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) stop_details: Option<&'a RawValue>,
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Display;
 
 use adapters_canonical::chat::{
     CacheBreakpoint, Media, Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
@@ -102,9 +103,12 @@ impl<'a> Writer<'a, '_> {
             self.losses.push(Loss::adapted(format!("messages[{at}].role"), reason));
         }
         for (index, part) in message.parts.iter().enumerate() {
-            let path = format!("messages[{at}].content[{index}]");
+            let path = format_args!("messages[{at}].content[{index}]");
             let Part::Text(text) = part else {
-                return Err(DecodeError::shape(path, "an instruction can only be text"));
+                return Err(DecodeError::shape(
+                    path.to_string(),
+                    "an instruction can only be text",
+                ));
             };
             self.cache(text.cache.as_ref(), &path);
             if !text.text.is_empty() {
@@ -117,7 +121,8 @@ impl<'a> Writer<'a, '_> {
     fn turn(&mut self, side: Side, at: usize, message: &'a Message) -> Result<(), DecodeError> {
         let (mut said, mut called) = (0, 0);
         for part in &message.parts {
-            let path = format!("messages[{at}].content[{said}]");
+            let index = said;
+            let path = format_args!("messages[{at}].content[{index}]");
             said += 1;
             match part {
                 Part::Text(text) => {
@@ -139,7 +144,7 @@ impl<'a> Writer<'a, '_> {
                 }
                 Part::ToolCall(call) => {
                     said -= 1;
-                    self.call(&format!("messages[{at}].tool_calls[{called}]"), call);
+                    self.call(&format_args!("messages[{at}].tool_calls[{called}]"), call);
                     called += 1;
                 }
                 Part::ToolResult(result) => self.result(at, message, result)?,
@@ -147,7 +152,8 @@ impl<'a> Writer<'a, '_> {
                     self.push(side, WirePart::Opaque(&opaque.json));
                 }
                 Part::Opaque(_) => {
-                    self.losses.push(Loss::dropped(path, "only another provider knows this"));
+                    self.losses
+                        .push(Loss::dropped(path.to_string(), "only another provider knows this"));
                 }
             }
         }
@@ -186,7 +192,7 @@ impl<'a> Writer<'a, '_> {
         side: Side,
         media: &'a Media,
         kind: MediaKind,
-        path: &str,
+        path: &dyn Display,
     ) -> Result<(), DecodeError> {
         self.cache(media.cache.as_ref(), path);
         let part = media::part(media, kind, path, self.losses)?;
@@ -239,12 +245,12 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
-    fn call(&mut self, path: &str, call: &'a ToolCall) {
+    fn call(&mut self, path: &dyn Display, call: &'a ToolCall) {
         self.calls.insert(&call.id, &call.name);
         let args = match call.kind {
             ToolKind::Custom => {
                 let reason = "the text of a custom tool becomes the argument `input`";
-                self.losses.push(Loss::adapted(path.to_owned(), reason));
+                self.losses.push(Loss::adapted(path.to_string(), reason));
                 Payload::Input { input: &call.arguments }
             }
             ToolKind::Function => match object(&call.arguments) {
@@ -276,10 +282,10 @@ impl<'a> Writer<'a, '_> {
             let path = format!("messages[{at}].tool_call_id");
             DecodeError::shape(path, "the id of a tool call earlier in the conversation")
         })?;
-        self.cache(result.cache.as_ref(), &format!("messages[{at}]"));
+        self.cache(result.cache.as_ref(), &format_args!("messages[{at}]"));
         let (mut texts, mut media) = (Vec::new(), Vec::new());
         for (index, part) in result.parts.iter().enumerate() {
-            let path = format!("messages[{at}].content[{index}]");
+            let path = format_args!("messages[{at}].content[{index}]");
             let (kind, medium) = match part {
                 Part::Text(text) => {
                     self.cache(text.cache.as_ref(), &path);
@@ -295,7 +301,8 @@ impl<'a> Writer<'a, '_> {
                 Part::Video(medium) => (MediaKind::Video, medium),
                 Part::Document(medium) => (MediaKind::Document, medium),
                 Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Opaque(_) => {
-                    self.losses.push(Loss::dropped(path, "a function cannot answer this"));
+                    self.losses
+                        .push(Loss::dropped(path.to_string(), "a function cannot answer this"));
                     continue;
                 }
             };
@@ -303,7 +310,7 @@ impl<'a> Writer<'a, '_> {
             let part = media::part(medium, kind, &path, self.losses)?;
             if !self.ids {
                 let reason = "shown after the function's answer, which can only be JSON";
-                self.losses.push(Loss::adapted(path, reason));
+                self.losses.push(Loss::adapted(path.to_string(), reason));
             }
             media.push(known(part));
         }
@@ -325,7 +332,7 @@ impl<'a> Writer<'a, '_> {
         (self.ids && !id.is_empty() && !is_made_up(id)).then_some(id)
     }
 
-    fn cache(&mut self, cache: Option<&CacheBreakpoint>, path: &str) {
+    fn cache(&mut self, cache: Option<&CacheBreakpoint>, path: &dyn Display) {
         if cache.is_some() {
             let reason = "the provider decides by itself what it caches";
             self.losses.push(Loss::dropped(format!("{path}.cache_control"), reason));

@@ -3,6 +3,7 @@
 //! A file's name is used to tell its type and goes no further: Gemini shows it to nobody.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use adapters_canonical::chat::{Media, MediaSource};
 use adapters_canonical::loss::{DecodeError, Loss};
@@ -42,7 +43,7 @@ impl MediaKind {
 pub(super) fn part<'a>(
     media: &'a Media,
     kind: MediaKind,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<KnownPart<'a>, DecodeError> {
     let path = format!("{path}.{}", kind.member());
@@ -114,7 +115,7 @@ mod tests {
 
     fn write(media: &Media, kind: MediaKind) -> (Result<String, DecodeError>, Vec<Loss>) {
         let mut losses = Vec::new();
-        let part = part(media, kind, "messages[0].content[0]", &mut losses);
+        let part = part(media, kind, &"messages[0].content[0]", &mut losses);
         (part.map(|part| serde_json::to_string(&part).unwrap()), losses)
     }
 

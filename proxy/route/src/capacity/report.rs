@@ -2,7 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName};
 
 /// What an answer said about the limits of its account.
 ///
@@ -25,36 +26,47 @@ pub struct LimitReport {
     pub retry_after: Option<Duration>,
 }
 
-/// Families of headers: for each the names for limit, remaining and reset.
-type Family = [&'static str; 3];
+/// The names for limit, remaining and reset.
+type Family = [HeaderName; 3];
 
-const OPENAI_REQUESTS: Family =
-    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"];
-const OPENAI_TOKENS: Family =
-    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"];
-const ANTHROPIC_REQUESTS: Family = [
-    "anthropic-ratelimit-requests-limit",
-    "anthropic-ratelimit-requests-remaining",
-    "anthropic-ratelimit-requests-reset",
+const OPENAI: &str = "x-ratelimit-";
+static OPENAI_REQUESTS: Family = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+static OPENAI_TOKENS: Family = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
+
+const ANTHROPIC: &str = "anthropic-ratelimit-";
+static ANTHROPIC_REQUESTS: Family = [
+    HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
 ];
 /// The first is the tightest one in force; the others are said beside it or instead of it.
-const ANTHROPIC_TOKENS: [Family; 3] = [
+static ANTHROPIC_TOKENS: [Family; 3] = [
     [
-        "anthropic-ratelimit-tokens-limit",
-        "anthropic-ratelimit-tokens-remaining",
-        "anthropic-ratelimit-tokens-reset",
+        HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
     ],
     [
-        "anthropic-ratelimit-input-tokens-limit",
-        "anthropic-ratelimit-input-tokens-remaining",
-        "anthropic-ratelimit-input-tokens-reset",
+        HeaderName::from_static("anthropic-ratelimit-input-tokens-limit"),
+        HeaderName::from_static("anthropic-ratelimit-input-tokens-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-input-tokens-reset"),
     ],
     [
-        "anthropic-ratelimit-output-tokens-limit",
-        "anthropic-ratelimit-output-tokens-remaining",
-        "anthropic-ratelimit-output-tokens-reset",
+        HeaderName::from_static("anthropic-ratelimit-output-tokens-limit"),
+        HeaderName::from_static("anthropic-ratelimit-output-tokens-remaining"),
+        HeaderName::from_static("anthropic-ratelimit-output-tokens-reset"),
     ],
 ];
+
+static RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 impl LimitReport {
     /// Reads the headers of an answer. `unix_now` is the time since 1970, for headers that name a
@@ -63,14 +75,19 @@ impl LimitReport {
     pub fn read(headers: &HeaderMap, unix_now: Duration) -> Self {
         let reader = Reader { headers, unix_now };
         let mut report = Self { retry_after: reader.retry_after(), ..Self::default() };
-        for family in [OPENAI_REQUESTS, ANTHROPIC_REQUESTS] {
+        // Most answers speak one family or none, and there are many names to look for.
+        let spoken = |prefix| headers.keys().any(|name| name.as_str().starts_with(prefix));
+        let (openai, anthropic) = (spoken(OPENAI), spoken(ANTHROPIC));
+        let requests = [(openai, &OPENAI_REQUESTS), (anthropic, &ANTHROPIC_REQUESTS)];
+        for (_, family) in requests.into_iter().filter(|(spoken, _)| *spoken) {
             let Said { limit, remaining, reset } = reader.family(family);
             report.requests_limit = report.requests_limit.or(limit);
             report.requests_remaining = report.requests_remaining.or(remaining);
             report.requests_reset = report.requests_reset.or(reset);
         }
-        let tokens = std::iter::once(OPENAI_TOKENS)
-            .chain(ANTHROPIC_TOKENS)
+        let tokens = std::iter::once(&OPENAI_TOKENS)
+            .filter(|_| openai)
+            .chain(ANTHROPIC_TOKENS.iter().filter(|_| anthropic))
             .map(|family| reader.family(family))
             .find(|said| said.remaining.is_some())
             .unwrap_or_default();
@@ -94,11 +111,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
+    fn text(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    fn family(&self, [limit, remaining, reset]: Family) -> Said {
+    fn family(&self, [limit, remaining, reset]: &Family) -> Said {
         // Some imitators say a negative number once a limit is passed.
         let count = |name| {
             let text = self.text(name)?;
@@ -131,11 +148,11 @@ impl Reader<'_> {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        let millis = self.text("retry-after-ms").and_then(|text| text.parse::<f64>().ok());
+        let millis = self.text(&RETRY_AFTER_MS).and_then(|text| text.parse::<f64>().ok());
         if let Some(millis) = millis.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()) {
             return Some(millis);
         }
-        let text = self.text("retry-after")?;
+        let text = self.text(&RETRY_AFTER)?;
         if let Ok(seconds) = text.parse::<f64>() {
             return self.number(seconds);
         }
@@ -315,7 +332,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_header_makes_the_reader_panic(text in "[ -~]{0,40}") {
-            for name in OPENAI_TOKENS.into_iter().chain(["retry-after", "retry-after-ms"]) {
+            for name in OPENAI_TOKENS.iter().map(HeaderName::as_str).chain(["retry-after", "retry-after-ms"]) {
                 read(&[(name, &text)]);
             }
         }

@@ -13,9 +13,11 @@ use tests_bench::machine::Machine;
 use tests_bench::report::Report;
 use tests_bench::runner::{self, Plan};
 use tests_bench::server::{Kind, Site};
+use tests_bench::translation;
 
 /// Compares the gateway with nginx and a bare Pingora: CPU, delay and memory, in one run of about
 /// three and a half minutes. Each server has one core to itself; upstreams and clients share another.
+/// What translating costs by itself is measured in this program.
 #[derive(Parser)]
 struct Flags {
     /// How often to go round over all servers; memory is measured once.
@@ -25,7 +27,7 @@ struct Flags {
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
     /// What to measure.
-    #[arg(long, value_delimiter = ',', default_value = "whole,streamed,memory")]
+    #[arg(long, value_delimiter = ',', default_value = "translation,whole,streamed,memory")]
     only: Vec<Part>,
     /// Which servers to measure.
     #[arg(long, value_delimiter = ',', default_value = "direct,nginx,bare,penstock")]
@@ -49,6 +51,7 @@ struct Flags {
 
 #[derive(Clone, Copy, Eq, PartialEq, ValueEnum)]
 enum Part {
+    Translation,
     Whole,
     Streamed,
     Memory,
@@ -78,12 +81,19 @@ async fn main() -> io::Result<()> {
         load_core: flags.load_core,
     };
     let plan = flags.plan();
-    let figures = runner::run(&plan, &site, |next| {
-        // Progress is a courtesy; the report goes to stdout.
+    // Progress is a courtesy; the report goes to stdout.
+    let progress = |next: &str| {
         writeln!(io::stderr(), "{next}").ok();
-    })
-    .await?;
-    let report = Report { machine, plan, figures };
+    };
+    let translations = match flags.only.contains(&Part::Translation) {
+        true => {
+            progress("translation");
+            translation::measure().map_err(io::Error::other)?
+        }
+        false => Vec::new(),
+    };
+    let figures = runner::run(&plan, &site, progress).await?;
+    let report = Report { machine, plan, figures, translations };
     match flags.json {
         true => writeln!(io::stdout(), "{:#}", report.json()),
         false => writeln!(io::stdout(), "{report}"),

@@ -1,6 +1,8 @@
 //! Pictures, documents, and whatever else is not text; and cache breakpoints, which any of it may
 //! carry.
 
+use std::fmt::Display;
+
 use adapters_canonical::chat::{CacheBreakpoint, Media, MediaSource};
 use adapters_canonical::loss::{DecodeError, Loss};
 
@@ -13,7 +15,7 @@ use crate::wire::request::{Block, CacheControl, Source};
 /// [`DecodeError::Shape`] at `path` for a format that the API does not take.
 pub(super) fn image<'a>(
     media: &'a Media,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<Block<'a>, DecodeError> {
     if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
@@ -25,15 +27,17 @@ pub(super) fn image<'a>(
     let source = match &media.source {
         MediaSource::Url(url) => Source::Url { url },
         MediaSource::File(file_id) => Source::File { file_id },
-        MediaSource::Text(_) => return Err(DecodeError::shape(path, "an image cannot be text")),
+        MediaSource::Text(_) => {
+            return Err(DecodeError::shape(path.to_string(), "an image cannot be text"));
+        }
         MediaSource::Base64(data) => {
             let media_type = image_type(media.mime_type.as_deref(), data).ok_or_else(|| {
-                DecodeError::shape(path, "an image must be a JPEG, PNG, GIF or WebP")
+                DecodeError::shape(path.to_string(), "an image must be a JPEG, PNG, GIF or WebP")
             })?;
             Source::Base64 { media_type, data }
         }
     };
-    let cache_control = cache_control(media.cache.as_ref(), || path.to_owned(), losses);
+    let cache_control = cache_control(media.cache.as_ref(), || path.to_string(), losses);
     Ok(Block::Image { source, cache_control })
 }
 
@@ -60,18 +64,21 @@ fn image_type(named: Option<&str>, data: &str) -> Option<&'static str> {
 /// [`DecodeError::Shape`] at `path` for a format that the API does not take.
 pub(super) fn document<'a>(
     media: &'a Media,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<Block<'a>, DecodeError> {
     let named = media.mime_type.as_deref();
     let is_pdf = named.is_none_or(|mime| mime == "application/pdf");
-    let refused = || DecodeError::shape(path, "a document must be a PDF or plain text");
+    let refused = || DecodeError::shape(path.to_string(), "a document must be a PDF or plain text");
     let source = match &media.source {
         MediaSource::File(file_id) => Source::File { file_id },
         MediaSource::Text(text) => Source::Text { media_type: "text/plain", data: text.clone() },
         MediaSource::Url(url) if is_pdf => Source::Url { url },
         MediaSource::Url(_) => {
-            return Err(DecodeError::shape(path, "a document at an address must be a PDF"));
+            return Err(DecodeError::shape(
+                path.to_string(),
+                "a document at an address must be a PDF",
+            ));
         }
         MediaSource::Base64(data) => match named {
             Some("application/pdf") => Source::Base64 { media_type: "application/pdf", data },
@@ -80,14 +87,14 @@ pub(super) fn document<'a>(
             }
             Some(mime) if mime.starts_with("text/") || mime == "application/json" => {
                 let data = base64_text(data).ok_or_else(|| {
-                    DecodeError::shape(path, "a text document must be UTF-8 in base64")
+                    DecodeError::shape(path.to_string(), "a text document must be UTF-8 in base64")
                 })?;
                 Source::Text { media_type: "text/plain", data }
             }
             Some(_) | None => return Err(refused()),
         },
     };
-    let cache_control = cache_control(media.cache.as_ref(), || path.to_owned(), losses);
+    let cache_control = cache_control(media.cache.as_ref(), || path.to_string(), losses);
     Ok(Block::Document { source, title: media.name.as_deref(), cache_control })
 }
 

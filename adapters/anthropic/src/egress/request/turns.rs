@@ -2,6 +2,8 @@
 
 mod blocks;
 
+use std::fmt;
+
 use adapters_canonical::chat::{Message, Part, Role};
 use adapters_canonical::loss::{DecodeError, Loss};
 
@@ -181,14 +183,14 @@ impl Place {
     }
 
     /// The path of the next part.
-    fn next(&mut self, part: &Part) -> String {
+    fn next(&mut self, part: &Part) -> PartPath {
         let Self { message, content, calls } = self;
         match part {
             Part::ToolCall(_) => {
                 *calls += 1;
-                format!("messages[{message}].tool_calls[{}]", *calls - 1)
+                PartPath::Call(*message, *calls - 1)
             }
-            Part::Reasoning(_) => format!("messages[{message}].reasoning_content"),
+            Part::Reasoning(_) => PartPath::Thought(*message),
             Part::Text(_)
             | Part::Image(_)
             | Part::Audio(_)
@@ -198,8 +200,26 @@ impl Place {
             | Part::ToolResult(_)
             | Part::Opaque(_) => {
                 *content += 1;
-                format!("messages[{message}].content[{}]", *content - 1)
+                PartPath::Content(*message, *content - 1)
             }
+        }
+    }
+}
+
+/// The path of a part in the client's words; written out only where something is lost.
+#[derive(Clone, Copy, Debug)]
+enum PartPath {
+    Content(usize, usize),
+    Call(usize, usize),
+    Thought(usize),
+}
+
+impl fmt::Display for PartPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Content(message, at) => write!(f, "messages[{message}].content[{at}]"),
+            Self::Call(message, at) => write!(f, "messages[{message}].tool_calls[{at}]"),
+            Self::Thought(message) => write!(f, "messages[{message}].reasoning_content"),
         }
     }
 }

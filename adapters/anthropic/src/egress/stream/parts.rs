@@ -5,17 +5,16 @@
 //! come late for a block that has ended begin a new part, so that none are lost; arguments and
 //! seals that come late have no part to go to and are errors.
 
-use std::borrow::Cow;
-
 use adapters_canonical::chat::{Opaque, ToolKind};
 use adapters_canonical::delta::{Delta, PartKind, Start};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::DecodeError;
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
 use crate::citation;
 use crate::egress::response::{call_id, opaque};
-use crate::wire::answer::{Block, Tag};
+use crate::wire::answer::Block;
 use crate::wire::fields::Fields;
 
 /// How a part came to its end.
@@ -110,16 +109,13 @@ impl Parts {
         out: &mut Vec<Delta>,
     ) -> Result<(), DecodeError> {
         let misfit = |_| DecodeError::shape("content_block", "must be a content block");
-        let tag: Tag<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
-        let kind = tag.kind.as_deref().unwrap_or_default();
-        if !matches!(kind, "text" | "thinking" | "redacted_thinking" | "tool_use") {
+        let Some(block) = Block::read(raw).map_err(misfit)? else {
             self.make_room(index, false, out);
             let pending = Pending { start: raw.to_owned(), input: String::new(), content: None };
             self.open.push(Open { index, kind: Kind::Opaque(Box::new(pending)) });
             return Ok(());
-        }
-        let block: Block<'_> = serde_json::from_str(raw.get()).map_err(misfit)?;
-        match kind {
+        };
+        match block.kind.as_deref().unwrap_or_default() {
             "text" => {
                 let part = self.open_text(index, out);
                 self.text(index, block.text.unwrap_or_default(), out);
@@ -132,7 +128,7 @@ impl Parts {
                 self.seal(index, block.signature.unwrap_or_default(), out)?;
             }
             "redacted_thinking" => {
-                let data = block.data.unwrap_or_default().into_owned();
+                let data = block.data.unwrap_or_default().0.into_owned();
                 self.open_thought(index, Some(data), out);
             }
             _ => self.open_call(index, block, out),
@@ -152,7 +148,7 @@ impl Parts {
     }
 
     /// The next words of a text.
-    pub(super) fn text(&mut self, index: u64, words: Cow<'_, str>, out: &mut Vec<Delta>) {
+    pub(super) fn text(&mut self, index: u64, words: Str<'_>, out: &mut Vec<Delta>) {
         if words.is_empty() {
             return;
         }
@@ -162,7 +158,7 @@ impl Parts {
             Some(Kind::Opaque(_)) => return,
             Some(Kind::Thought { .. } | Kind::Call { .. }) | None => self.open_text(index, out),
         };
-        out.push(Delta::Text { part, text: words.into_owned() });
+        out.push(Delta::Text { part, text: words.0.into_owned() });
     }
 
     /// Where some of the words of a text come from. It may come before the first of them.
@@ -176,7 +172,7 @@ impl Parts {
     }
 
     /// The next words of a thought.
-    pub(super) fn thought(&mut self, index: u64, words: Cow<'_, str>, out: &mut Vec<Delta>) {
+    pub(super) fn thought(&mut self, index: u64, words: Str<'_>, out: &mut Vec<Delta>) {
         if words.is_empty() {
             return;
         }
@@ -187,14 +183,14 @@ impl Parts {
                 self.open_thought(index, None, out)
             }
         };
-        out.push(Delta::Text { part, text: words.into_owned() });
+        out.push(Delta::Text { part, text: words.0.into_owned() });
     }
 
     /// The seal on a thought; the last one counts.
     pub(super) fn seal(
         &mut self,
         index: u64,
-        signature: Cow<'_, str>,
+        signature: Str<'_>,
         out: &mut Vec<Delta>,
     ) -> Result<(), DecodeError> {
         if signature.is_empty() {
@@ -202,7 +198,7 @@ impl Parts {
         }
         match self.find(index) {
             Some(Kind::Thought { part }) => {
-                let signature = signature.into_owned();
+                let signature = signature.0.into_owned();
                 out.push(Delta::Signature { part: *part, signature });
                 Ok(())
             }
@@ -217,7 +213,7 @@ impl Parts {
     pub(super) fn input(
         &mut self,
         index: u64,
-        json: Cow<'_, str>,
+        json: Str<'_>,
         out: &mut Vec<Delta>,
     ) -> Result<(), DecodeError> {
         if json.is_empty() {
@@ -226,7 +222,7 @@ impl Parts {
         match self.find(index) {
             Some(Kind::Call { part, input }) => {
                 *input = Input::Sent;
-                out.push(Delta::Arguments { part: *part, fragment: json.into_owned() });
+                out.push(Delta::Arguments { part: *part, fragment: json.0.into_owned() });
                 Ok(())
             }
             Some(Kind::Opaque(pending)) => {
@@ -295,7 +291,7 @@ impl Parts {
     fn open_call(&mut self, index: u64, block: Block<'_>, out: &mut Vec<Delta>) {
         self.make_room(index, true, out);
         let id = call_id(block.id.as_deref(), self.id.as_deref().unwrap_or_default(), self.next);
-        let name = block.name.unwrap_or_default().into_owned();
+        let name = block.name.unwrap_or_default().0.into_owned();
         let kind = PartKind::ToolCall { id, name, kind: ToolKind::Function };
         let part = self.next(kind, out);
         self.called = true;

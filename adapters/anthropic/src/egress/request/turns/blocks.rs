@@ -1,7 +1,7 @@
 //! What one message says, as content blocks.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use adapters_canonical::chat::{Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolResult};
 use adapters_canonical::dialect::Dialect;
@@ -38,7 +38,7 @@ pub(super) fn encode<'a>(
 
 fn instruction<'a>(
     part: &'a Part,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<Option<Block<'a>>, DecodeError> {
     match part {
@@ -51,7 +51,7 @@ fn instruction<'a>(
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
-        | Part::Opaque(_) => Err(DecodeError::shape(path, "instructions must be text")),
+        | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
     }
 }
 
@@ -59,7 +59,7 @@ fn instruction<'a>(
 fn heard<'a>(
     at: usize,
     part: &'a Part,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<Option<Block<'a>>, DecodeError> {
     match part {
@@ -70,19 +70,25 @@ fn heard<'a>(
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Refusal(words) => Ok(refusal(words)),
         Part::Reasoning(_) => {
-            losses.push(Loss::dropped(path.to_owned(), "only the assistant has thoughts"));
+            losses.push(Loss::dropped(path.to_string(), "only the assistant has thoughts"));
             Ok(None)
         }
-        Part::Audio(_) => Err(DecodeError::shape(path, "this provider cannot take audio")),
-        Part::Video(_) => Err(DecodeError::shape(path, "this provider cannot take video")),
-        Part::ToolCall(_) => Err(DecodeError::shape(path, "only the assistant calls tools")),
+        Part::Audio(_) => {
+            Err(DecodeError::shape(path.to_string(), "this provider cannot take audio"))
+        }
+        Part::Video(_) => {
+            Err(DecodeError::shape(path.to_string(), "this provider cannot take video"))
+        }
+        Part::ToolCall(_) => {
+            Err(DecodeError::shape(path.to_string(), "only the assistant calls tools"))
+        }
     }
 }
 
 /// What the model said earlier.
 fn said<'a>(
     part: &'a Part,
-    path: &str,
+    path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Result<Option<Block<'a>>, DecodeError> {
     match part {
@@ -92,22 +98,22 @@ fn said<'a>(
         Part::ToolCall(call) => Ok(Some(tool_use(call, path, losses))),
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
-            Err(DecodeError::shape(path, "the assistant can only have said text"))
+            Err(DecodeError::shape(path.to_string(), "the assistant can only have said text"))
         }
         Part::ToolResult(_) => {
-            Err(DecodeError::shape(path, "the result of a tool is not the assistant's"))
+            Err(DecodeError::shape(path.to_string(), "the result of a tool is not the assistant's"))
         }
     }
 }
 
-fn text<'a>(words: &'a Text, path: &str, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
+fn text<'a>(words: &'a Text, path: &dyn Display, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
     if words.text.trim().is_empty() {
         if !words.text.is_empty() {
-            losses.push(Loss::dropped(path.to_owned(), "a text must have more than white space"));
+            losses.push(Loss::dropped(path.to_string(), "a text must have more than white space"));
         }
         return None;
     }
-    let cache_control = media::cache_control(words.cache.as_ref(), || path.to_owned(), losses);
+    let cache_control = media::cache_control(words.cache.as_ref(), || path.to_string(), losses);
     let citations: Vec<_> = words.citations.iter().filter_map(citation::give_back).collect();
     if citations.len() < words.citations.len() {
         let reason = "citations that this provider did not write";
@@ -122,9 +128,13 @@ fn refusal(words: &str) -> Option<Block<'_>> {
 
 /// A sealed thought goes back byte for byte; one without a seal, or with the seal of another
 /// provider, would be refused (field 34).
-fn thinking<'a>(thought: &'a Thought, path: &str, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
+fn thinking<'a>(
+    thought: &'a Thought,
+    path: &dyn Display,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
     if !matches!(thought.origin, None | Some(Dialect::Anthropic)) {
-        losses.push(Loss::dropped(path.to_owned(), "a thought of another provider"));
+        losses.push(Loss::dropped(path.to_string(), "a thought of another provider"));
         return None;
     }
     if let Some(data) = &thought.redacted {
@@ -137,7 +147,7 @@ fn thinking<'a>(thought: &'a Thought, path: &str, losses: &mut Vec<Loss>) -> Opt
         }
         None => {
             losses.push(Loss::dropped(
-                path.to_owned(),
+                path.to_string(),
                 "a thought without this provider's signature cannot be sent back",
             ));
             None
@@ -145,18 +155,18 @@ fn thinking<'a>(thought: &'a Thought, path: &str, losses: &mut Vec<Loss>) -> Opt
     }
 }
 
-fn own<'a>(block: &'a Opaque, path: &str, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
+fn own<'a>(block: &'a Opaque, path: &dyn Display, losses: &mut Vec<Loss>) -> Option<Block<'a>> {
     if block.dialect == Dialect::Anthropic {
         return Some(Block::Raw(&block.json));
     }
-    losses.push(Loss::dropped(path.to_owned(), "content of another provider's own"));
+    losses.push(Loss::dropped(path.to_string(), "content of another provider's own"));
     None
 }
 
-fn tool_use<'a>(call: &'a ToolCall, path: &str, losses: &mut Vec<Loss>) -> Block<'a> {
+fn tool_use<'a>(call: &'a ToolCall, path: &dyn Display, losses: &mut Vec<Loss>) -> Block<'a> {
     let (input, exact) = arguments::input(call);
     if !exact {
-        losses.push(Loss::adapted(path.to_owned(), "sent as an object whose `input` holds them"));
+        losses.push(Loss::adapted(path.to_string(), "sent as an object whose `input` holds them"));
     }
     Block::ToolUse { id: tool_id(&call.id), name: &call.name, input }
 }
@@ -171,7 +181,10 @@ fn result<'a>(
     for part in &answer.parts {
         let path = place.next(part);
         if matches!(part, Part::ToolResult(_)) {
-            return Err(DecodeError::shape(path, "a result cannot hold another result"));
+            return Err(DecodeError::shape(
+                path.to_string(),
+                "a result cannot hold another result",
+            ));
         }
         content.extend(heard(at, part, &path, losses)?);
     }
@@ -221,7 +234,7 @@ mod tests {
     fn check(arguments: &str, expected: &str, losses: usize) {
         let call = ToolCall { arguments: arguments.to_owned(), ..ToolCall::default() };
         let mut lost = Vec::new();
-        let Block::ToolUse { input, .. } = tool_use(&call, "messages[0].tool_calls[0]", &mut lost)
+        let Block::ToolUse { input, .. } = tool_use(&call, &"messages[0].tool_calls[0]", &mut lost)
         else {
             panic!("a call expected");
         };
