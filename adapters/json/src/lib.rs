@@ -3,12 +3,12 @@
 //!
 //! Knows no dialect. Bytes in, values out.
 //!
-//! | module     | answers                                                          |
-//! |------------|------------------------------------------------------------------|
-//! | [`edit`]   | how is a part of a body replaced, and nothing else?              |
-//! | [`read`]   | what does the body say, and if it does not fit, where?           |
-//! | [`string`] | how is a string read without a copy, and what may stand for one? |
-//! | [`write`]  | how does a value get into a buffer?                              |
+//! | module        | answers                                                          |
+//! |---------------|------------------------------------------------------------------|
+//! | [`edit`]      | how is a part of a body replaced, and nothing else?              |
+//! | [`read`]      | what does the body say, and if it does not fit, where?           |
+//! | [`string`]    | how is a string read without a copy, and what may stand for one? |
+//! | [`mod@write`] | how does a value get into a buffer?                              |
 
 pub mod edit;
 pub mod read;

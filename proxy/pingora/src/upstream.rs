@@ -231,7 +231,8 @@ mod tests {
     #[test]
     fn every_preset_of_the_configuration_is_known_to_the_dialect_at_the_same_address() {
         for configured in plan::Preset::ALL {
-            let known = preset::find(configured.name()).expect(configured.name());
+            let name = configured.name();
+            let known = preset::find(name).unwrap_or_else(|| panic!("{name}"));
             let address = configured.base_url().map(|url| url.to_string());
             assert_eq!(address.as_deref(), known.base_url, "{}", known.name);
         }
