@@ -89,6 +89,12 @@ pub trait Ingress: Send + Sync {
     /// What a whole answer of a provider of this dialect says it cost, without reading the rest.
     fn read_usage(&self, body: &[u8]) -> Option<Usage>;
 
+    /// The name under which a provider of this dialect keeps the whole answer `body`, so that the
+    /// next request can go on from it; `None` in dialects where none does.
+    fn read_kept_id(&self, _body: &[u8]) -> Option<String> {
+        None
+    }
+
     /// The body that answers a wish for one model of the list.
     fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8>;
 
@@ -261,6 +267,11 @@ pub trait StreamTap: Send + Sync {
 
     /// How many events were left out because they could not be read.
     fn malformed(&self) -> u64;
+
+    /// The name under which the provider keeps the answer, as [`Ingress::read_kept_id`].
+    fn kept_id(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A model a client may name.

@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     pub(crate) malformed: u64,
     /// What of the answer the client's dialect has no words for.
     pub(crate) losses: Vec<Loss>,
+    /// What the provider calls it, if the next request can go on from it.
+    pub(crate) kept_id: Option<String>,
 }
 
 /// The two sides of an answer that is translated, or passes through from one to the other.
@@ -39,6 +41,7 @@ pub(crate) struct Said {
     pub(crate) body: Bytes,
     pub(crate) usage: Usage,
     pub(crate) losses: Vec<Loss>,
+    pub(crate) kept_id: Option<String>,
 }
 
 /// An answer that comes in one piece.
@@ -132,14 +135,20 @@ impl Whole {
                 serde_json::from_slice::<IgnoredAny>(&body)
                     .map_err(|error| Unusable::Malformed(error.into()))?;
             }
-            return Ok(Said { body, usage: usage.unwrap_or_default(), losses: Vec::new() });
+            let kept_id = ingress.read_kept_id(&body);
+            return Ok(Said {
+                body,
+                usage: usage.unwrap_or_default(),
+                losses: Vec::new(),
+                kept_id,
+            });
         }
         let decoded = egress.decode_response(&body).map_err(Unusable::Malformed)?;
         let encoded = ingress.encode_response(&decoded.value, context);
         let mut losses = decoded.losses;
         losses.extend(encoded.losses);
         let usage = decoded.value.usage.unwrap_or_default();
-        Ok(Said { body: encoded.value.into(), usage, losses })
+        Ok(Said { body: encoded.value.into(), usage, losses, kept_id: None })
     }
 }
 

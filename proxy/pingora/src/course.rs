@@ -185,6 +185,7 @@ impl Ask<'_> {
             prompt_cache_key: prompt_cache_key.as_deref(),
             user: user.as_deref(),
             safety_identifier: safety_identifier.as_deref(),
+            chain: self.envelope.previous.as_deref(),
             ..SessionPieces::default()
         };
         let key = key_name(self.caller);

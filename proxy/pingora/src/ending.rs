@@ -162,9 +162,10 @@ pub(crate) fn finish_whole(
     let upstream = &attempt.upstream;
     let sides = Sides { ingress, egress: attempt.face.egress, passthrough };
     let unusable = match whole.finish(sides, streaming, &context) {
-        Ok(Said { body, usage, losses }) => {
+        Ok(Said { body, usage, losses, kept_id }) => {
             exchange.outcome.usage = usage;
             exchange.outcome.losses = losses;
+            exchange.outcome.kept_id = kept_id;
             return Ok(body);
         }
         Err(unusable) => unusable,

@@ -406,6 +406,7 @@ impl ProxyHttp for Gateway {
             chat.settle(gone, now);
             self.waiting.offer(now);
         }
+        self.follow_chain(ctx, now);
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);
         ctx.in_flight.finish();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use adapters_canonical::failure::Failure;
 use pingora::Error;
 use pingora_proxy::Session;
+use proxy_route::affinity::{Binding, Bindings as _, SessionId, SessionPieces};
 use proxy_route::queue::QueueBounds;
 use proxy_route::resolve::{Resolved, resolve};
 use proxy_route::retry::{Fallback, GiveUp, Verdict};
@@ -82,6 +83,26 @@ impl Gateway {
                 let why = why.or(saturated).unwrap_or(CROWDED);
                 Err(Placeless::Refused(self.saturated(chat, why)))
             }
+        }
+    }
+
+    /// Whoever goes on from an answer that its provider keeps must reach the account that has it.
+    pub(crate) fn follow_chain(&self, ctx: &Ctx, now: Instant) {
+        let Some(chat) = &ctx.chat else { return };
+        let (Some(id), Some(attempt)) = (&chat.outcome.kept_id, &chat.attempt) else { return };
+        let provider = &attempt.upstream.provider;
+        let Some(account) = provider.accounts.get(attempt.account) else { return };
+        let pieces = SessionPieces { chain: Some(id), ..SessionPieces::default() };
+        let session = SessionId::of(key_name(&ctx.caller), &chat.envelope.model, &pieces);
+        if let Some(session) = session {
+            let home = Binding {
+                provider: provider.name.clone(),
+                account: account.name.clone(),
+                model: attempt.model.as_str().into(),
+            };
+            let idle = ctx.snapshot.plan.affinity.idle;
+            // Its name is new: nobody else has bound it.
+            self.router.bindings().bind(&session, None, home, idle, now);
         }
     }
 

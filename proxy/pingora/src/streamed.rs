@@ -93,7 +93,10 @@ impl Streamed {
     }
 
     /// What came of it.
-    pub(crate) fn into_outcome(self) -> Outcome {
+    pub(crate) fn into_outcome(mut self) -> Outcome {
+        if let Way::Tap(tap) = &self.way {
+            self.outcome.kept_id = tap.kept_id();
+        }
         self.outcome
     }
 

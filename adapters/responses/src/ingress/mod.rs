@@ -113,6 +113,10 @@ impl Ingress for Responses {
         passthrough::read_usage(body)
     }
 
+    fn read_kept_id(&self, body: &[u8]) -> Option<String> {
+        passthrough::read_id(body)
+    }
+
     fn encode_model(&self, model: &ModelEntry<'_>) -> Vec<u8> {
         models::encode_model(model)
     }

@@ -25,6 +25,16 @@ pub(crate) fn read_usage(body: &[u8]) -> Option<Tokens> {
     tokens(usage, tool_usage.as_ref())
 }
 
+/// What a response is called.
+pub(crate) fn read_id(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        id: String,
+    }
+
+    serde_json::from_slice(json).ok().map(|Answer { id }| id)
+}
+
 /// The usage of a response, its searches included.
 pub(crate) fn tokens(usage: Option<Usage>, tools: Option<&ToolUsage>) -> Option<Tokens> {
     let web_searches = tools.and_then(ToolUsage::web_searches);

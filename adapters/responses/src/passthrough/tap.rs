@@ -141,6 +141,10 @@ impl StreamTap for EventTap {
     fn malformed(&self) -> u64 {
         self.seen.malformed
     }
+
+    fn kept_id(&self) -> Option<String> {
+        super::read_id(self.seen.response.as_deref()?.as_bytes())
+    }
 }
 
 impl Seen {

@@ -150,3 +150,58 @@ async fn who_wants_one_attempt_gets_one_however_it_fails() {
         }
     }
 }
+
+/// A provider that keeps answers has each with the account that asked: whoever goes on from one must
+/// reach that account, whole or streamed.
+#[tokio::test]
+async fn a_chain_of_responses_stays_with_the_account_that_has_its_beginning() {
+    let upstream = MockUpstream::start(Script::new(|request, at| {
+        let response = json!({"id": format!("resp_{at}"), "object": "response", "model": "x",
+            "status": "completed", "output": [{"type": "message", "id": "msg_1",
+                "role": "assistant", "status": "completed", "content": [
+                    {"type": "output_text", "text": "Hej", "annotations": []}]}],
+            "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}});
+        if request.json()["stream"] != true {
+            return Reply::json(200, &[], &response);
+        }
+        let events = [
+            json!({"type": "response.created", "sequence_number": 0, "response": response}),
+            json!({"type": "response.output_text.delta", "sequence_number": 1, "item_id": "msg_1",
+                "output_index": 0, "content_index": 0, "delta": "Hej"}),
+            json!({"type": "response.completed", "sequence_number": 2, "response": response}),
+        ];
+        sse(events.map(|event| {
+            let kind = event["type"].as_str().unwrap();
+            format!("event: {kind}\ndata: {event}\n\n").into()
+        }))
+    }))
+    .await
+    .unwrap();
+    let gateway = Gateway::start(&format!(
+        "providers: [{{name: up, dialect: responses, base_url: \"{}/v1\", accounts: [{}]}}]\n\
+         models: [{{name: m, strategy: weighted, targets: [{{provider: up, model: x}}]}}]\n",
+        upstream.url(),
+        accounts(6)
+    ))
+    .await;
+    for chain in 0..8 {
+        let stream = chain % 2 == 1;
+        let mut previous = Value::Null;
+        for turn in 0..4 {
+            let body = json!({"model": "m", "stream": stream, "input": format!("{chain} {turn}"),
+                "previous_response_id": previous});
+            let asked = gateway.client.post(gateway.url("/v1/responses")).json(&body);
+            let answer = asked.send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            assert!(answer.text().await.unwrap().contains("Hej"));
+            gateway.access_log(chain * 4 + turn + 1).await;
+            previous = json!(format!("resp_{}", upstream.requests().len() - 1));
+        }
+    }
+    let asked = upstream.requests();
+    let keys = asked.iter().map(|it| it.header("authorization").unwrap()).collect::<Vec<_>>();
+    for chain in keys.chunks(4) {
+        assert!(chain.iter().all(|key| *key == chain[0]), "torn apart: {chain:?}");
+    }
+    assert!(keys.iter().collect::<BTreeSet<_>>().len() > 1, "all chains went one way: {keys:?}");
+}
