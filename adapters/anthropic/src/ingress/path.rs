@@ -10,6 +10,7 @@ const NAMES: &[(&str, &str)] = &[
     ("reasoning_effort", "output_config.effort"),
     ("reasoning.effort", "output_config.effort"),
     ("reasoning.max_tokens", "thinking.budget_tokens"),
+    ("reasoning.exclude", "thinking.display"),
     ("reasoning", "thinking"),
     ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
     ("response_format", "output_config.format"),

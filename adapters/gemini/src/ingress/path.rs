@@ -40,6 +40,7 @@ fn member(path: &str) -> Option<&'static str> {
         "modalities" => "generationConfig.responseModalities",
         "reasoning_effort" | "reasoning.effort" => "generationConfig.thinkingConfig.thinkingLevel",
         "reasoning.max_tokens" => "generationConfig.thinkingConfig.thinkingBudget",
+        "reasoning.exclude" => "generationConfig.thinkingConfig.includeThoughts",
         "reasoning" => "generationConfig.thinkingConfig",
         "tool_choice" => "toolConfig.functionCallingConfig",
         "service_tier" => "serviceTier",

@@ -10,6 +10,7 @@ const NAMES: &[(&str, &str)] = &[
     ("max_completion_tokens", "max_output_tokens"),
     ("max_tokens", "max_output_tokens"),
     ("reasoning_effort", "reasoning.effort"),
+    ("reasoning.exclude", "reasoning.summary"),
     ("response_format.json_schema", "text.format"),
     ("response_format", "text.format"),
     ("verbosity", "text.verbosity"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tests_mock::MockUpstream;
 
+use crate::clients::Client;
 use crate::dialects::Dialect;
 use crate::gateway::Gateway;
 
@@ -75,4 +76,35 @@ async fn the_request_s_own_word_goes_before_the_configuration() {
     let wrong = ask(&gateway, &asking("plain"), Some("forgive")).await;
     assert_eq!(wrong.status(), 400);
     assert_eq!(wrong.json::<Value>().await.unwrap()["error"]["param"], "x-penstock-losses");
+}
+
+#[tokio::test]
+async fn what_gets_lost_is_named_in_the_words_of_whoever_asked() {
+    let openai = MockUpstream::start(Dialect::OpenAi.answering("Hej")).await.unwrap();
+    let gateway = Gateway::start(&Dialect::OpenAi.config(&openai.url(), "")).await;
+    let wishes = [
+        (
+            Client::Messages,
+            json!({"thinking": {"type": "enabled", "budget_tokens": 2000}, "container": "c"}),
+            ["thinking.display;dropped", "container;dropped"],
+        ),
+        (
+            Client::Gemini,
+            json!({"generationConfig": {"topK": 3, "thinkingConfig": {"includeThoughts": true}}}),
+            [
+                "generationConfig.topK;dropped",
+                "generationConfig.thinkingConfig.includeThoughts;dropped",
+            ],
+        ),
+    ];
+    for (client, wish, expected) in wishes {
+        let mut body = client.request("m", "Hello", false);
+        body.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+        let heard = client.send(&gateway, "m", false, &body).await;
+        assert_eq!(heard.status, 200, "{}", heard.text);
+        let said = heard.headers["x-penstock-losses"].to_str().unwrap();
+        for loss in expected {
+            assert!(said.split(", ").any(|one| one == loss), "{client:?}: {said}");
+        }
+    }
 }
