@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests_mock::{Gate, MockUpstream, Reply, Script, Step, openai};
 
+use crate::clients::{CLIENTS, Client, Heard};
 use crate::dialects::{ALL, Dialect, sse};
 use crate::gateway::{Gateway, Stream};
 
@@ -49,6 +50,47 @@ async fn a_silent_upstream_is_bridged_before_its_header_and_between_its_events()
         assert_eq!(stream.content(), "Good morning", "{dialect:?}");
         assert_eq!(stream.finish_reasons(), ["stop"], "{dialect:?}");
         assert!(gateway.metric("penstock_heartbeats_total", &[]).await >= 5.0);
+    }
+}
+
+/// What keeps a stream alive in the client's dialect: its SDKs pass over it.
+fn beat(client: Client) -> &'static str {
+    match client {
+        Client::Chat | Client::Responses => ": keep-alive\n\n",
+        Client::Messages => "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        Client::Gemini => "\r\n",
+    }
+}
+
+#[tokio::test]
+async fn every_client_hears_of_us_in_its_own_form() {
+    for client in CLIENTS {
+        let gate = Gate::shut();
+        let reply = sse(Dialect::OpenAi.events(&["Good", " morning"])).paced(&gate);
+        let upstream = MockUpstream::start(Script::always(reply)).await.unwrap();
+        let gateway = gateway(Dialect::OpenAi, &upstream, "").await;
+        let asked = gateway.client.post(gateway.url(&client.path("m", true)));
+        let mut answer = asked.json(&client.request("m", "Hello", true)).send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let mut text = String::new();
+        read_until(&mut answer, &mut text, beat(client), 3).await;
+        gate.open();
+        text.push_str(&answer.text().await.unwrap());
+        let heard = Heard { client, status, headers, text };
+        assert_eq!((heard.status, heard.streamed_words().as_str()), (200, "Good morning"));
+        assert!(heard.ended_well(), "{client:?}: {}", heard.text);
+    }
+}
+
+#[tokio::test]
+async fn after_heartbeats_an_error_ends_the_stream_in_every_client_s_form() {
+    let upstream = MockUpstream::start(Script::always(Reply::hang())).await.unwrap();
+    let gateway = gateway(Dialect::OpenAi, &upstream, "timeouts: {first_byte: 400ms},").await;
+    for client in CLIENTS {
+        let heard = client.ask(&gateway, "m", true).await;
+        assert_eq!(heard.status, 200, "{client:?}: {}", heard.text);
+        assert!(heard.text.starts_with(beat(client)), "{client:?}: {}", heard.text);
+        assert!(heard.broke_off() && !heard.ended_well(), "{client:?}: {}", heard.text);
     }
 }
 
