@@ -93,20 +93,39 @@ async fn the_python_sdk_works_whoever_answers() {
     assert_succeeds(Command::new(installed("python/bin/python")), "chat.py").await;
 }
 
+/// Runs a script that holds golden files against the types of an SDK; gives what it said.
+fn judged(script: &str, folder: &str) -> String {
+    let output = Command::new(installed("python/bin/python"))
+        .arg(checkout().join("tests/e2e/sdk").join(script))
+        .arg(checkout().join("tests/fixtures").join(folder))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} said:\n{said}{wrong}");
+    said
+}
+
 /// What is asked of Anthropic and Gemini, as their own SDKs would have it.
 #[test]
 fn the_official_types_take_every_golden_request() {
-    let output = Command::new(installed("python/bin/python"))
-        .arg(checkout().join("tests/e2e/sdk/golden.py"))
-        .arg(checkout().join("tests/fixtures"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let wrong = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "golden.py said:\n{said}{wrong}");
+    let said = judged("golden.py", "");
     // A script that checks nothing succeeds too.
     let checks = said.lines().filter(|line| line.starts_with("ok ")).count();
     assert!(checks >= 20, "golden.py made {checks} checks:\n{said}");
+}
+
+/// What clients of Anthropic and Gemini get, strictly, and read by the SDKs' own readers of streams.
+#[test]
+fn the_official_types_take_every_golden_answer() {
+    for (script, folder) in
+        [("validate_anthropic.py", "anthropic"), ("validate_gemini.py", "gemini")]
+    {
+        let said = judged(script, folder);
+        let counted = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok());
+        let checks: u32 = counted.unwrap_or_default();
+        assert!(checks >= 20, "{script} made {checks} checks:\n{said}");
+    }
 }
 
 #[tokio::test]
