@@ -1,5 +1,6 @@
 //! Promise: the faults of `llmock`, a mock provider that judges its clients, cost the gateway's
-//! clients nothing before content, and no well-formed end after it; and it finds no fault with us.
+//! clients nothing before content, and no well-formed end after it; and all that it says against us
+//! is that we gave up where another provider has answered.
 //!
 //! It groups requests of one path and body into a call and looks at how the call went on. What it
 //! cannot see is what else the gateway did: that another provider answered, or that the client of a
