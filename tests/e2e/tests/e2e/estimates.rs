@@ -9,18 +9,10 @@ use crate::dialects::{ALL, Dialect, behind, sse};
 use crate::gateway::{Gateway, PATIENCE};
 use crate::wire::{self, Doors, Version};
 
-/// A hundred tokens, at four bytes each.
-const WORDS: [&str; 2] = ["Good", " m"];
-
-fn words() -> Vec<String> {
-    WORDS.map(|word| format!("{word}{}", "o".repeat(200 - word.len()))).to_vec()
-}
-
-/// Says the words and does `last`.
+/// Says a hundred tokens, at four bytes each, and does `last`.
 fn cut(dialect: Dialect, last: Step) -> Reply {
-    let words = words();
-    let events = dialect.events(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    sse(events).cut_after(dialect.opening().len() + WORDS.len(), last)
+    let word = format!("Good m{}", "o".repeat(394));
+    sse(dialect.events(&[&word])).cut_after(dialect.opening().len() + 1, last)
 }
 
 /// What a provider of this dialect has said before the end: Gemini says it in every event, Anthropic
