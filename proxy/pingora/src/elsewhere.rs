@@ -68,16 +68,17 @@ impl Gateway {
         let Some(attempt) = &mut chat.attempt else { return false };
         let elsewhere = [Tried::from(attempt.place)];
         let choice = chat.course.without(elsewhere, |course| self.choose_on(course, now));
-        let choice = match choice {
-            Ok(choice) => choice,
-            Err(_) => {
-                let Ok(choice) = self.choose_on(&chat.course, now) else { return false };
-                chat.course.pause = Some(retry::backoff(0, &mut rand::rng()));
-                choice
-            }
+        let Ok(choice) = choice.or_else(|_| self.choose_on(&chat.course, now)) else {
+            return false;
         };
+        let provider = &attempt.upstream.provider.name;
+        let target = chat.resolved.targets().get(choice.place.target);
+        if target.is_some_and(|target| target.provider.name == *provider) {
+            // It is to hear first that we hang up, or else it has two requests where there is one.
+            chat.course.pause = Some(retry::backoff(0, &mut rand::rng()));
+        }
         chat.course.next = Some(choice);
-        let provider = attempt.upstream.provider.name.to_string();
+        let provider = provider.to_string();
         // The account is well; we hang up on it.
         if let Some(reservation) = attempt.reservation.take() {
             reservation.failed(retry::Failure::ClientGone, now, &mut rand::rng());

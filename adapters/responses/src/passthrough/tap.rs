@@ -214,7 +214,7 @@ impl Seen {
             }
             _ => {
                 self.content |= says_something(kind, peek.delta);
-                // With its quotes, which cost no more than escapes do.
+                // Without its quotes; escapes are few.
                 let said = peek.delta.map_or(0, |delta| delta.get().len().saturating_sub(2));
                 self.unreported = self.unreported.saturating_add(said as u64);
             }
