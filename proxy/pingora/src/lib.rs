@@ -33,6 +33,7 @@ mod course;
 mod ctx;
 mod dns;
 mod edge;
+mod elsewhere;
 mod ending;
 mod gateway;
 mod handle;

@@ -17,7 +17,7 @@ pub(crate) struct Facts<'a> {
     #[serde(borrow)]
     pub(crate) stream: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) metadata: Option<Metadata<'a>>,
+    pub(crate) metadata: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) max_tokens: Option<&'a RawValue>,
 }

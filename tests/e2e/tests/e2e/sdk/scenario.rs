@@ -7,6 +7,7 @@
 //! | `limited` | 429, always                                                        |
 //! | `busy`    | 429 once, to be tried again in a little more than a second         |
 //! | `dying`   | the beginning of a stream                                          |
+//! | `cut`     | two calls; the provider dies in the middle of the second's arguments |
 //! | any other | a text                                                             |
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,7 @@ pub(super) fn script(dialect: Dialect) -> Script {
                 true => streamed_calls(dialect),
                 false => whole_calls(dialect),
             },
+            "cut" => cut_calls(dialect),
             "json" => text(dialect, &[OBJECT], streamed),
             "limited" => limited(dialect, 1.0),
             "busy" if !was_busy.swap(true, Ordering::AcqRel) => limited(dialect, 1.2),
@@ -128,6 +130,18 @@ fn streamed_calls(dialect: Dialect) -> Reply {
             sse([event].into_iter().chain(gemini::closing()))
         }
     }
+}
+
+/// Gemini's calls come whole; there it dies before it says that there are no more.
+fn cut_calls(dialect: Dialect) -> Reply {
+    let events = match dialect {
+        Dialect::OpenAi => openai_calls(),
+        Dialect::Anthropic => anthropic_calls(),
+        Dialect::Gemini => return streamed_calls(dialect).cut_after(1, Step::Reset),
+    };
+    // Both have three events behind the last piece of the arguments, which is missing too.
+    let kept = events.len().saturating_sub(4);
+    sse(events).cut_after(kept, Step::Reset)
 }
 
 fn pieces(city: &str) -> [String; 2] {
