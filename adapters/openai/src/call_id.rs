@@ -49,6 +49,14 @@ pub(crate) fn apart(id: &str) -> (&str, Option<String>) {
     }
 }
 
+/// As [`apart`], of an id that is kept.
+pub(crate) fn take_apart(mut id: String) -> (String, Option<String>) {
+    let (own, seal) = apart(&id);
+    let length = own.len();
+    id.truncate(length);
+    (id, seal)
+}
+
 /// Whether `text` may hold an id with a seal: a quick look before a thorough one.
 pub(crate) fn may_be_in(text: &str) -> bool {
     text.contains(SEPARATOR)

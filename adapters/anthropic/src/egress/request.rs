@@ -13,6 +13,7 @@ mod turns;
 use adapters_canonical::chat::{ChatRequest, OutputFormat};
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::write;
 use http::{HeaderName, HeaderValue};
 
 use crate::capability::Capability;
@@ -82,7 +83,7 @@ fn upstream(
     Ok(UpstreamRequest {
         path: path.to_owned(),
         headers: vec![version_header(version)?],
-        body: serde_json::to_vec(body)?,
+        body: write::body(body),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -60,7 +61,7 @@ pub enum Part<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct KnownPart<'a> {
     /// Words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     pub text: Option<&'a str>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +90,7 @@ pub struct Blob<'a> {
     /// IANA media type.
     pub mime_type: Cow<'a, str>,
     /// Base64.
+    #[serde(serialize_with = "write::text")]
     pub data: &'a str,
 }
 
@@ -151,6 +153,7 @@ pub enum Payload<'a> {
     /// `{"input": …}`, for arguments that are free text.
     Input {
         /// The text.
+        #[serde(serialize_with = "write::text")]
         input: &'a str,
     },
 }
@@ -162,7 +165,7 @@ pub enum Value<'a> {
     /// JSON, byte for byte.
     Json(&'a RawValue),
     /// Words.
-    Text(Cow<'a, str>),
+    Text(#[serde(serialize_with = "write::text")] Cow<'a, str>),
 }
 
 /// What the model may call.
