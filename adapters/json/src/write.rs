@@ -24,7 +24,14 @@ pub fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
 
 /// `value` as JSON.
 pub fn body(value: &impl Serialize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
+    body_of_about(0, value)
+}
+
+/// `value` as JSON that takes about `length` bytes: a buffer with room for them from the beginning is
+/// not moved while it grows.
+pub fn body_of_about(length: usize, value: &impl Serialize) -> Vec<u8> {
+    // Some more, for what has to be escaped and for all that is beside the conversation.
+    let mut out = Vec::with_capacity(512 + length + length / 16);
     json(&mut out, value);
     out
 }

@@ -42,7 +42,11 @@ pub fn encode(
         store: store(request.store, model, &mut losses),
     };
     note_losses(request, &mut losses);
-    let value = UpstreamRequest { path, headers: Vec::new(), body: write::body(&body) };
+    let value = UpstreamRequest {
+        path,
+        headers: Vec::new(),
+        body: write::body_of_about(request.length(), &body),
+    };
     Ok(Translated { value, losses })
 }
 

@@ -51,12 +51,13 @@ pub struct Content<'a> {
 #[serde(untagged)]
 pub enum Part<'a> {
     /// Something this crate can name.
-    Known(Box<KnownPart<'a>>),
+    Known(KnownPart<'a>),
     /// A whole part as the provider wrote it.
     Opaque(&'a RawValue),
 }
 
-/// A piece of a turn that this crate can name; one of the first five members is set.
+/// A piece of a turn that this crate can name; one of the first five members is set. Most pieces
+/// are words: the others are apart, so that words take little room.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KnownPart<'a> {
@@ -65,16 +66,16 @@ pub struct KnownPart<'a> {
     pub text: Option<&'a str>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub inline_data: Option<Blob<'a>>,
+    pub inline_data: Option<Box<Blob<'a>>>,
     /// Bytes that lie elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file_data: Option<FileData<'a>>,
+    pub file_data: Option<Box<FileData<'a>>>,
     /// The model calls a function.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub function_call: Option<FunctionCall<'a>>,
+    pub function_call: Option<Box<FunctionCall<'a>>>,
     /// What a function answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub function_response: Option<FunctionResponse<'a>>,
+    pub function_response: Option<Box<FunctionResponse<'a>>>,
     /// Set if the words are a thought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thought: Option<bool>,
