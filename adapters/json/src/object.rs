@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::string::Str;
@@ -84,6 +84,23 @@ impl<'a, 'de: 'a> Members<'de> for Unread<'a> {
             self.0.push((name, value));
         }
         Ok(())
+    }
+}
+
+/// All members unread, in order.
+#[derive(Debug, Default)]
+pub struct Every<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
+
+impl<'a, 'de: 'a> Members<'de> for Every<'a> {
+    fn member<A: MapAccess<'de>>(&mut self, name: Str<'de>, map: &mut A) -> Result<(), A::Error> {
+        self.0.push((name, map.next_value()?));
+        Ok(())
+    }
+}
+
+impl<'a, 'de: 'a> Deserialize<'de> for Every<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        read(from)
     }
 }
 

@@ -9,13 +9,13 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_json::object::Every;
 use serde_json::value::RawValue;
 
 use super::media::{self, MediaKind};
 use super::model::Model;
 use super::seal;
 use crate::call_id::is_made_up;
-use crate::wire::object::Members;
 use crate::wire::request::{
     Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
 };
@@ -372,5 +372,5 @@ fn payload<'a>(texts: &[&'a str], is_error: bool) -> Payload<'a> {
 /// Whether an object has the member that failures are said in.
 fn says_error(object: &RawValue) -> bool {
     serde_json::from_str(object.get())
-        .is_ok_and(|Members(members)| members.iter().any(|(name, _)| &**name == "error"))
+        .is_ok_and(|Every(members)| members.iter().any(|(name, _)| &**name == "error"))
 }
