@@ -115,8 +115,9 @@ impl<'de, T: Members<'de>> Members<'de> for Option<Box<T>> {
 ///
 /// A member has the name of its field, unless `as` gives it another; `or` gives it a second one.
 /// `null` is as good as absent, and a member that is there twice is an error. What becomes of members
-/// that are not declared is for the type of the last field to say: [`Ignored`], [`Names`],
-/// [`Unread`], or a box of another object.
+/// that are not declared is for the type of the last field to say:
+/// [`Ignored`](crate::object::Ignored), [`Names`](crate::object::Names),
+/// [`Unread`](crate::object::Unread), or a box of another object.
 ///
 /// ```
 /// use adapters_json::object::{Names, object};
