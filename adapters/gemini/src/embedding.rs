@@ -50,7 +50,7 @@ pub fn decode_request(
             Method::One => String::new(),
             Method::Batch => format!("requests[{at}]."),
         };
-        for (name, _) in &request.other {
+        for (name, _) in &request.other.0 {
             let path = format!("{base}{}", &**name);
             losses.push(Loss::dropped(path, "only providers of the Gemini dialect have it"));
         }

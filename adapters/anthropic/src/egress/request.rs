@@ -13,6 +13,7 @@ mod turns;
 use adapters_canonical::chat::{ChatRequest, OutputFormat};
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::write;
 use http::{HeaderName, HeaderValue};
 
 use crate::capability::Capability;
@@ -43,7 +44,7 @@ pub(super) fn encode(
     let mut losses = Vec::new();
     let body = body(request, target, &mut losses)?;
     dropped(request, &mut losses);
-    Ok(Translated { value: upstream(PATH, target, &body)?, losses })
+    Ok(Translated { value: upstream(PATH, target, request.length(), &body)?, losses })
 }
 
 /// Asks `target` how many tokens `request` has, as the provider counts them. What has no bearing on
@@ -67,7 +68,7 @@ pub(super) fn encode_count(
         ..body(request, target, &mut losses)?
     };
     losses.retain(|loss| COUNTED.iter().any(|path| loss.path.starts_with(path)));
-    Ok(Translated { value: upstream(COUNT_PATH, target, &body)?, losses })
+    Ok(Translated { value: upstream(COUNT_PATH, target, request.length(), &body)?, losses })
 }
 
 /// The members that have tokens.
@@ -76,13 +77,14 @@ const COUNTED: &[&str] = &["messages", "tool", "response_format"];
 fn upstream(
     path: &str,
     target: &Target<'_>,
+    length: usize,
     body: &Request<'_>,
 ) -> Result<UpstreamRequest, DecodeError> {
     let version = target.api_version.unwrap_or(DEFAULT_VERSION);
     Ok(UpstreamRequest {
         path: path.to_owned(),
         headers: vec![version_header(version)?],
-        body: serde_json::to_vec(body)?,
+        body: write::body_of_about(length, body),
     })
 }
 

@@ -5,12 +5,11 @@ mod messages;
 mod parts;
 mod tools;
 
-use std::borrow::Cow;
-
 use adapters_canonical::chat::{
     CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Sampling, StreamOptions,
 };
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::object::Names;
 use adapters_json::read;
 use serde_json::value::RawValue;
 
@@ -120,8 +119,8 @@ fn object<'a, T: serde::Deserialize<'a>>(
 }
 
 /// Reports members that nobody has read.
-fn unknown(others: Vec<Cow<'_, str>>, prefix: &str, losses: &mut Vec<Loss>) {
-    losses.extend(others.into_iter().map(|name| {
+fn unknown(others: Names<'_>, prefix: &str, losses: &mut Vec<Loss>) {
+    losses.extend(others.0.into_iter().map(|name| {
         let reason = match (prefix, &*name) {
             (
                 "",
@@ -225,7 +224,7 @@ fn breakpoint(
     losses: &mut Vec<Loss>,
 ) -> Option<CacheBreakpoint> {
     let control = control?;
-    if !control.others.is_empty() {
+    if !control.others.0.is_empty() {
         unknown(control.others, &format!("{}.", path()), losses);
     }
     if control.kind.as_deref() != Some("ephemeral") {

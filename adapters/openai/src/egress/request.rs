@@ -81,7 +81,7 @@ pub(super) fn encode(
     if !caches {
         cache_losses(request, &mut losses);
     }
-    let body = write::body(&body);
+    let body = write::body_of_about(request.length(), &body);
     let Translated { value: body, losses: left_out } = adapt_request(&body, quirks);
     losses.extend(left_out);
     let path = "/chat/completions".to_owned();

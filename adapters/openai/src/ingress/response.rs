@@ -75,9 +75,11 @@ struct WireChoice<'a> {
 #[derive(Default, Serialize)]
 struct Message<'a> {
     role: &'static str,
+    #[serde(serialize_with = "write::some_text")]
     content: Option<Cow<'a, str>>,
+    #[serde(serialize_with = "write::some_text")]
     refusal: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasoning_details: Vec<Detail<'a>>,
@@ -109,12 +111,14 @@ struct Call<'a> {
 #[derive(Serialize)]
 struct Function<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     arguments: &'a str,
 }
 
 #[derive(Serialize)]
 struct Custom<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     input: &'a str,
 }
 

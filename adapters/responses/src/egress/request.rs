@@ -59,8 +59,8 @@ pub(super) fn encode(
         stream: request.stream.is_some(),
     };
     unsaid(request, &mut losses);
-    let value =
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body: write::body(&body) };
+    let body = write::body_of_about(request.length(), &body);
+    let value = UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body };
     Ok(Translated { value, losses })
 }
 
