@@ -36,11 +36,15 @@ pub(crate) const COUNT_PATH: &str = "/v1/messages/count_tokens";
 ///
 /// # Errors
 ///
-/// [`DecodeError::Shape`] names the content that this provider has no words for.
+/// [`DecodeError::Shape`] names the content that this provider has no words for, and the wish for
+/// more than one answer: who asks for several would take one for all of them.
 pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    if request.choices.is_some_and(|n| n > 1) {
+        return Err(DecodeError::shape("n", "this provider gives one answer only"));
+    }
     let mut losses = Vec::new();
     let body = body(request, target, &mut losses)?;
     dropped(request, &mut losses);
@@ -242,7 +246,6 @@ fn dropped(request: &ChatRequest, losses: &mut Vec<Loss>) {
     let sampling = &request.sampling;
     let nonzero = |number: Option<f64>| number.is_some_and(|number| number != 0.0);
     let gone = [
-        ("n", request.choices.is_some_and(|n| n > 1), "this provider gives one answer"),
         ("seed", sampling.seed.is_some(), "sampling cannot be made repeatable"),
         ("presence_penalty", nonzero(sampling.presence_penalty), "there are no penalties"),
         ("frequency_penalty", nonzero(sampling.frequency_penalty), "there are no penalties"),

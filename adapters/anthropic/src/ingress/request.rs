@@ -6,7 +6,8 @@ mod parts;
 mod tools;
 
 use adapters_canonical::chat::{
-    CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Sampling, StreamOptions,
+    CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Role, Sampling,
+    StreamOptions,
 };
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::object::Names;
@@ -64,6 +65,12 @@ fn decode(wire: Request<'_>) -> Result<Translated<ChatRequest>, DecodeError> {
     }
     let turns = wire.messages.ok_or_else(|| missing("messages"))?;
     let spoken = messages::read(wire.system, turns, &mut losses)?;
+    if let (Some(last), Some(path)) = (spoken.messages.last(), spoken.paths.last())
+        && last.role == Role::Assistant
+    {
+        let reason = "other providers answer these words, and do not go on with them";
+        losses.push(Loss::adapted(path.clone(), reason));
+    }
     let effort = wire.output_config.as_ref().and_then(|config| config.effort.as_deref());
     let reasoning = reasoning(wire.thinking, effort, &mut losses)?;
     let (format, format_path) = match wire.output_config {
