@@ -194,7 +194,7 @@ pub struct FunctionDeclaration<'a> {
     pub description: Option<&'a str>,
     /// JSON Schema of its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters_json_schema: Option<&'a RawValue>,
+    pub parameters_json_schema: Option<Cow<'a, RawValue>>,
 }
 
 /// Whether and what the model must call.
