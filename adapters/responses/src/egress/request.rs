@@ -9,7 +9,7 @@ use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::ingress::PATH;
+use crate::ingress;
 
 mod item;
 mod media;
@@ -59,8 +59,11 @@ pub(super) fn encode(
         stream: request.stream.is_some(),
     };
     unsaid(request, &mut losses);
-    let value =
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body: write::body(&body) };
+    let value = UpstreamRequest {
+        path: ingress::path(target),
+        headers: Vec::new(),
+        body: write::body(&body),
+    };
     Ok(Translated { value, losses })
 }
 
