@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 use scenario::{UPSTREAMS, Upstream};
 
 /// How long a script may take; a runtime takes its time to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const KEY: &str = "pk-sdk";
 
 /// The mock, and a provider of each dialect that is called as its dialect.
