@@ -11,22 +11,17 @@ mod tap;
 
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_json::scan;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;
-
-use serde::Deserialize;
 
 use crate::wire::usage::Usage;
 
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Tokens> {
-    #[derive(Deserialize)]
-    struct Answer {
-        usage: Option<Usage>,
-    }
-
-    serde_json::from_slice::<Answer>(body).ok()?.usage.map(Tokens::from)
+    let usage = scan::member(body, "usage")?;
+    serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)
 }
 
 #[cfg(test)]
