@@ -11,7 +11,7 @@ use adapters_canonical::loss::{DecodeError, Translated};
 use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
-use crate::quirk::Quirks;
+use crate::quirk::{Quirk, Quirks};
 
 /// Asks OpenAI.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,9 +52,13 @@ impl Egress for OpenAi {
 
 impl Egress for Compatible {
     fn credential(&self, secret: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
+        let (name, value) = match self.quirks.has(Quirk::KeyHeader) {
+            true => (HeaderName::from_static("api-key"), secret.to_owned()),
+            false => (AUTHORIZATION, format!("Bearer {secret}")),
+        };
+        let mut value = HeaderValue::try_from(value)?;
         value.set_sensitive(true);
-        Ok((AUTHORIZATION, value))
+        Ok((name, value))
     }
 
     fn encode_request(

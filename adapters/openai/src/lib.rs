@@ -36,6 +36,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod address;
 mod call_id;
 mod citation;
 pub mod egress;

@@ -140,12 +140,16 @@ impl Gateway {
                 ("credential_refused", Failure::CredentialsRefused { model })
             }
             Saturation::NoCredential => {
+                // What is the client's own to mend comes first.
+                let malformed = chat.canonical().err().map(Failure::BodyMalformed);
                 let missing = chat.course.route.missing_credential();
-                let failure = missing.map_or(Failure::Internal, |(provider, reason)| {
-                    let (provider, reason) = (provider.to_string(), reason.to_owned());
-                    Failure::ProviderNotConfigured { provider, reason }
-                });
-                ("no_credential", failure)
+                let missing = || {
+                    missing.map_or(Failure::Internal, |(provider, reason)| {
+                        let (provider, reason) = (provider.to_string(), reason.to_owned());
+                        Failure::ProviderNotConfigured { provider, reason }
+                    })
+                };
+                ("no_credential", malformed.unwrap_or_else(missing))
             }
         };
         self.metrics.routing.saturated(chat.model_label(), reason);

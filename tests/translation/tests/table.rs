@@ -1,5 +1,11 @@
 //! Each wish of each client dialect, at each provider.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be read fails the test"
+)]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};

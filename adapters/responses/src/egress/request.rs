@@ -9,7 +9,7 @@ use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::ingress::PATH;
+use crate::ingress;
 
 mod item;
 mod media;
@@ -60,7 +60,7 @@ pub(super) fn encode(
     };
     unsaid(request, &mut losses);
     let body = write::body_of_about(request.length(), &body);
-    let value = UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body };
+    let value = UpstreamRequest { path: ingress::path(target), headers: Vec::new(), body };
     Ok(Translated { value, losses })
 }
 

@@ -37,6 +37,15 @@ pub use stream::ResponseStreamEncoder;
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/responses";
 
+/// Path and query below the provider's base URL. Azure OpenAI takes dated versions in the query, of
+/// letters, digits and dashes.
+pub(crate) fn path(target: &Target<'_>) -> String {
+    match target.api_version {
+        None => PATH.to_owned(),
+        Some(version) => format!("/openai{PATH}?api-version={version}"),
+    }
+}
+
 /// Answers clients that speak OpenAI Responses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Responses;
@@ -102,7 +111,7 @@ impl Ingress for Responses {
         let edits: Vec<_> =
             span.into_iter().map(|span| (span, write::body(&target.model))).collect();
         let body = edit::splice(body, &edits);
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body }
+        UpstreamRequest { path: path(target), headers: Vec::new(), body }
     }
 
     fn pass_stream(&self, context: AnswerContext, _: bool) -> Box<dyn StreamTap> {
