@@ -138,7 +138,7 @@ pub struct AnswerContext {
     pub framing: Framing,
     /// How a broken stream tells of it, in dialects that leave a choice.
     pub stream_errors: StreamErrors,
-    /// The request as the client wrote it, for dialects whose answers repeat some of it.
+    /// The request as the client wrote it, for dialects whose answers repeat some of it; else empty.
     pub request: Bytes,
 }
 

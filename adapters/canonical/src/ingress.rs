@@ -89,6 +89,11 @@ pub trait Ingress: Send + Sync {
     /// What a whole answer of a provider of this dialect says it cost, without reading the rest.
     fn read_usage(&self, body: &[u8]) -> Option<Usage>;
 
+    /// Whether an answer repeats some of its request, which is then kept until the answer ends.
+    fn repeats_request(&self) -> bool {
+        false
+    }
+
     /// The name under which a provider of this dialect keeps the whole answer `body`, so that the
     /// next request can go on from it; `None` in dialects where none does.
     fn read_kept_id(&self, _body: &[u8]) -> Option<String> {

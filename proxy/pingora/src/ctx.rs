@@ -155,6 +155,7 @@ impl ChatExchange {
 
     /// What the encoder of the answer needs to know.
     pub(crate) fn answer_context(&self, request_id: &str) -> AnswerContext {
+        let repeated = self.ingress.repeats_request();
         AnswerContext {
             request_id: request_id.to_owned(),
             model: self.envelope.model.clone().into_owned(),
@@ -162,7 +163,7 @@ impl ChatExchange {
             include_usage: self.envelope.include_usage,
             framing: self.envelope.framing,
             stream_errors: self.stream_errors,
-            request: self.body.clone(),
+            request: if repeated { self.body.clone() } else { Bytes::new() },
         }
     }
 

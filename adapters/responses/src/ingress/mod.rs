@@ -122,6 +122,10 @@ impl Ingress for Responses {
         passthrough::read_usage(body)
     }
 
+    fn repeats_request(&self) -> bool {
+        true
+    }
+
     fn read_kept_id(&self, body: &[u8]) -> Option<String> {
         passthrough::read_id(body)
     }
