@@ -12,8 +12,8 @@ use super::world::{CAPACITY, LONG, World, words};
 use crate::gateway::Stream;
 use crate::wire::{self, Version};
 
-/// Each holds one request nearly all the time, so half of what there is room for is in use.
-pub(super) const CLIENTS: usize = CAPACITY / 2;
+/// Each holds one request most of the time, so that half of what there is room for is in use.
+pub(super) const CLIENTS: usize = CAPACITY * 3 / 5;
 /// One of so many reads slowly.
 const SLOW: usize = 5;
 /// Clients over HTTP/2 that share one connection.
