@@ -34,6 +34,8 @@ use crate::passthrough;
 
 pub use stream::ResponseStreamEncoder;
 
+pub(crate) use request::decode_request;
+
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/responses";
 
@@ -63,7 +65,7 @@ impl Ingress for Responses {
         body: &[u8],
         _: &Envelope<'_>,
     ) -> Result<Translated<ChatRequest>, DecodeError> {
-        request::decode_request(body)
+        decode_request(body)
     }
 
     fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
@@ -98,10 +100,7 @@ impl Ingress for Responses {
         target: &Target<'_>,
         _: bool,
     ) -> UpstreamRequest {
-        let span = envelope.model_span.clone().filter(|_| envelope.model != target.model);
-        let edits: Vec<_> =
-            span.into_iter().map(|span| (span, write::body(&target.model))).collect();
-        let body = edit::splice(body, &edits);
+        let body = rename(body, envelope, target);
         UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body }
     }
 
@@ -124,4 +123,11 @@ impl Ingress for Responses {
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
         models::encode_models(models)
     }
+}
+
+/// The same request with the target's name of the model.
+pub(crate) fn rename(body: &[u8], envelope: &Envelope<'_>, target: &Target<'_>) -> Vec<u8> {
+    let span = envelope.model_span.clone().filter(|_| envelope.model != target.model);
+    let edits: Vec<_> = span.into_iter().map(|span| (span, write::body(&target.model))).collect();
+    edit::splice(body, &edits)
 }
