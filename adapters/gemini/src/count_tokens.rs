@@ -35,12 +35,7 @@ impl CountIngress for CountTokens {
         encode(input_tokens, None)
     }
 
-    fn pass_request(
-        &self,
-        body: &[u8],
-        _: &Envelope<'_>,
-        target: &Target<'_>,
-    ) -> UpstreamRequest {
+    fn pass_request(&self, body: &[u8], _: &Envelope<'_>, target: &Target<'_>) -> UpstreamRequest {
         passthrough::pass_method("countTokens", body, target)
     }
 }

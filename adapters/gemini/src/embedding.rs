@@ -71,12 +71,7 @@ impl EmbedIngress for Method {
         encode_response(*self, response)
     }
 
-    fn pass_request(
-        &self,
-        body: &[u8],
-        _: &Envelope<'_>,
-        target: &Target<'_>,
-    ) -> UpstreamRequest {
+    fn pass_request(&self, body: &[u8], _: &Envelope<'_>, target: &Target<'_>) -> UpstreamRequest {
         passthrough::pass_method(self.name(), body, target)
     }
 

@@ -22,10 +22,7 @@ pub fn embed(request: &EmbeddingRequest) -> EmbeddingResponse {
     });
     EmbeddingResponse {
         model: MODEL.to_owned(),
-        usage: Some(Usage {
-            input: Some(tokens.fold(0, u64::saturating_add)),
-            ..Usage::default()
-        }),
+        usage: Some(Usage { input: Some(tokens.fold(0, u64::saturating_add)), ..Usage::default() }),
         vectors: request.inputs.iter().map(|input| vector(input, dimensions)).collect(),
     }
 }

@@ -116,10 +116,7 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<EmbeddingRequest>, Decod
     Ok(Translated { value, losses })
 }
 
-fn encode_request(
-    request: &EmbeddingRequest,
-    target: &Target<'_>,
-) -> Translated<UpstreamRequest> {
+fn encode_request(request: &EmbeddingRequest, target: &Target<'_>) -> Translated<UpstreamRequest> {
     #[derive(Serialize)]
     struct Request<'a> {
         model: &'a str,
@@ -188,7 +185,6 @@ pub fn encode_response(request: &EmbeddingRequest, response: &EmbeddingResponse)
         prompt_tokens: u64,
         total_tokens: u64,
     }
-
 
     let data = response.vectors.iter().enumerate().map(|(index, vector)| Entry {
         object: "embedding",
@@ -419,7 +415,8 @@ mod tests {
 
     #[test]
     fn what_only_this_dialect_has_is_reported() {
-        let body = br#"{"model":"m","input":"a","dimensions":3,"user":"u","task_type":"T","new":[1]}"#;
+        let body =
+            br#"{"model":"m","input":"a","dimensions":3,"user":"u","task_type":"T","new":[1]}"#;
         let Translated { value, losses } = decode_request(body).unwrap();
         assert_eq!(losses.iter().map(|loss| &*loss.path).collect::<Vec<_>>(), ["new"]);
         assert_eq!((value.dimensions, value.task.as_deref()), (Some(3), Some("T")));

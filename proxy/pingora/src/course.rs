@@ -15,6 +15,7 @@ use proxy_route::retry::{self, Attempts};
 use proxy_route::{Choice, Route, Tried, Wish};
 
 use crate::snapshot::Snapshot;
+use crate::task::Task;
 use crate::waiting::Wanted;
 
 /// Bytes of JSON that make one token, roughly.
@@ -171,6 +172,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) header: &'a RequestHeader,
     pub(crate) caller: &'a Caller,
     pub(crate) ingress: &'a dyn Ingress,
+    pub(crate) task: Task,
     pub(crate) body: &'a [u8],
     pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) opted_out: bool,
@@ -215,11 +217,13 @@ impl Ask<'_> {
     }
 
     fn input_tokens(&self) -> u64 {
-        (self.body.len() as u64 / BYTES_PER_TOKEN).min(LARGEST_INPUT)
+        let (is_paid_for, _) = self.task.is_paid_for();
+        if is_paid_for { (self.body.len() as u64 / BYTES_PER_TOKEN).min(LARGEST_INPUT) } else { 0 }
     }
 
     fn output_tokens(&self) -> u64 {
-        self.envelope.max_tokens.unwrap_or(USUAL_OUTPUT)
+        let (_, is_paid_for) = self.task.is_paid_for();
+        if is_paid_for { self.envelope.max_tokens.unwrap_or(USUAL_OUTPUT) } else { 0 }
     }
 
     fn estimated_tokens(&self) -> u64 {

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, StreamErrors};
+use adapters_canonical::embedding::EmbeddingRequest;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Envelope, Framing, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_canonical::operation::EmbedIngress;
 use bytes::Bytes;
 use conf_schema::plan::{LossPolicy, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
@@ -23,6 +25,7 @@ use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::snapshot::Snapshot;
+use crate::task::Task;
 use crate::upstream::{Face, Upstream};
 
 /// One request, from its header to its log line.
@@ -43,10 +46,12 @@ pub struct Ctx {
     pub(crate) closing: Option<Closing>,
 }
 
-/// A chat request and what becomes of it.
+/// A request to a model and what becomes of it.
 pub(crate) struct ChatExchange {
     pub(crate) handle: Handle,
     pub(crate) ingress: &'static dyn Ingress,
+    /// What is asked for.
+    pub(crate) task: Task,
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
@@ -60,6 +65,8 @@ pub(crate) struct ChatExchange {
     pub(crate) loss_policy: LossPolicy,
     /// Read only if some attempt must translate.
     canonical: Option<Box<Translated<ChatRequest>>>,
+    /// The same, of what is to be embedded.
+    pub(crate) embedding: Option<Box<Translated<EmbeddingRequest>>>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) outcome: Outcome,
     pub(crate) timing: Timing,
@@ -124,6 +131,7 @@ impl ChatExchange {
         Self {
             handle,
             ingress,
+            task: Task::default(),
             body,
             envelope,
             resolved,
@@ -132,6 +140,7 @@ impl ChatExchange {
             stream_errors: StreamErrors::default(),
             loss_policy: LossPolicy::default(),
             canonical: None,
+            embedding: None,
             attempt: None,
             outcome: Outcome::default(),
             timing: Timing::default(),
@@ -141,10 +150,27 @@ impl ChatExchange {
     /// The request in canonical form, read once.
     pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
-            let request = self.ingress.decode_request(&self.body, &self.envelope)?;
+            let request = match self.task {
+                Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
+                Task::Chat | Task::Embed(_) => {
+                    self.ingress.decode_request(&self.body, &self.envelope)?
+                }
+            };
             self.canonical = Some(Box::new(request));
         }
         self.canonical.as_deref().ok_or(DecodeError::Truncated)
+    }
+
+    /// The same of a request for vectors.
+    pub(crate) fn embedding(
+        &mut self,
+        client: &dyn EmbedIngress,
+    ) -> Result<&Translated<EmbeddingRequest>, DecodeError> {
+        if self.embedding.is_none() {
+            let request = client.decode_request(&self.body, &self.envelope)?;
+            self.embedding = Some(Box::new(request));
+        }
+        self.embedding.as_deref().ok_or(DecodeError::Truncated)
     }
 
     /// Forgets what was asked: the answer has begun.
@@ -234,7 +260,8 @@ impl Ctx {
             }
             None => (semconv::NONE, semconv::NONE),
         };
-        Chat { route: self.route, provider, account, model: chat.model_label() }
+        let operation = chat.task.operation();
+        Chat { route: self.route, operation, provider, account, model: chat.model_label() }
     }
 
     /// The current attempt.

@@ -35,6 +35,7 @@ use crate::ending::{finish_whole, refusal};
 use crate::route::{Place, Route};
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
+use crate::task::Task;
 use crate::waiting::Waiting;
 use crate::{access, buffered, chat, clock, edge, head, local, reply, route, routing};
 
@@ -68,7 +69,12 @@ impl Gateway {
         }
     }
 
-    async fn chat(&self, session: &mut Session, ctx: &mut Ctx, asked: Asked<'_>) -> Result<bool> {
+    async fn ask(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        asked: (Task, Asked<'_>),
+    ) -> Result<bool> {
         match chat::read(session, ctx, asked, self.metrics.routing.heartbeats()).await {
             Ok(()) => {
                 self.router.count(key_name(&ctx.caller), clock::now());
@@ -101,7 +107,7 @@ impl Gateway {
             Place::Ready => Err(Failure::ShuttingDown),
             Place::Model => local::model(&ctx.snapshot, ctx.ingress, path),
             Place::Models => Ok(local::models(&ctx.snapshot, ctx.ingress)),
-            Place::Chat => Err(Failure::Internal),
+            Place::Ask(_) => Err(Failure::Internal),
         };
         match answer {
             Ok(body) => reply::json(session, 200, body, id).await?,
@@ -162,10 +168,10 @@ impl ProxyHttp for Gateway {
         }
         match place {
             // Before the body is read: what is turned away costs little.
-            Place::Chat => match edge::check_load(&self.metrics, &ctx.snapshot.plan.limits) {
+            Place::Ask(task) => match edge::check_load(&self.metrics, &ctx.snapshot.plan.limits) {
                 Ok(()) => {
                     let asked = Asked { model: model.as_deref(), stream, query: "" };
-                    self.chat(session, ctx, asked).await
+                    self.ask(session, ctx, (task, asked)).await
                 }
                 Err(failure) => self.refuse(session, ctx, failure).await.map(|()| true),
             },

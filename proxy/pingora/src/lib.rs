@@ -7,6 +7,7 @@
 //! | `buffered`, `handle` | how does a body of any size get to every attempt?             |
 //! | `attempt`         | how does an attempt set out, and how did it end?                 |
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
+//! | `task`            | what may be asked for, and how is each said and heard?           |
 //! | `routing`         | which account is next, and what follows a failure?               |
 //! | `course`          | where has a request been, and what names its session?            |
 //! | `waiting`         | who waits for room?                                              |
@@ -44,6 +45,7 @@ mod route;
 mod routing;
 mod snapshot;
 mod streamed;
+mod task;
 mod upstream;
 mod waiting;
 

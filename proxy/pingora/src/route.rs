@@ -2,16 +2,21 @@
 
 use std::borrow::Cow;
 
-use adapters_anthropic::ingress::Messages;
+use adapters_anthropic::ingress::{CountTokens as MessageTokens, Messages};
 use adapters_canonical::ingress::Ingress;
+use adapters_gemini::count_tokens::CountTokens;
+use adapters_gemini::embedding::Method as EmbeddingMethod;
 use adapters_gemini::ingress::GenerateContent;
+use adapters_openai::embedding::Embeddings;
 use adapters_openai::ingress::ChatCompletions;
+use adapters_responses::count::InputTokens;
 use adapters_responses::ingress::Responses;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use pingora::http::RequestHeader;
 
 use crate::reply;
+use crate::task::Task;
 
 /// An address of ours.
 pub(crate) struct Route<'p> {
@@ -26,13 +31,14 @@ pub(crate) struct Route<'p> {
 }
 
 /// What is at an address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Place {
     Alive,
     Ready,
     Models,
     Model,
-    Chat,
+    /// Something that a model is asked for.
+    Ask(Task),
 }
 
 impl Place {
@@ -46,16 +52,30 @@ impl Place {
 pub(crate) fn find(path: &str) -> Option<Route<'_>> {
     let of =
         |pattern, method, place| Some(Route { pattern, method, place, model: None, stream: false });
+    let ask = |pattern, task| of(pattern, &Method::POST, Place::Ask(task));
     match path {
-        "/v1/chat/completions" => of("/v1/chat/completions", &Method::POST, Place::Chat),
-        "/v1/responses" => of("/v1/responses", &Method::POST, Place::Chat),
-        "/v1/messages" => of("/v1/messages", &Method::POST, Place::Chat),
+        "/v1/chat/completions" => ask("/v1/chat/completions", Task::Chat),
+        "/v1/responses" => ask("/v1/responses", Task::Chat),
+        "/v1/responses/input_tokens" => {
+            ask("/v1/responses/input_tokens", Task::Count(&InputTokens))
+        }
+        "/v1/messages" => ask("/v1/messages", Task::Chat),
+        "/v1/messages/count_tokens" => {
+            ask("/v1/messages/count_tokens", Task::Count(&MessageTokens))
+        }
+        "/v1/embeddings" => ask("/v1/embeddings", Task::Embed(&Embeddings)),
         "/v1/models" | "/v1/models/" => of("/v1/models", &Method::GET, Place::Models),
         "/v1beta/models" | "/v1beta/models/" => of("/v1beta/models", &Method::GET, Place::Models),
         "/healthz" => of("/healthz", &Method::GET, Place::Alive),
         "/readyz" => of("/readyz", &Method::GET, Place::Ready),
         _ => match gemini(path) {
-            Some((model, action)) => generate(model, action),
+            Some((model, method)) => Some(Route {
+                pattern: method.pattern,
+                method: &Method::POST,
+                place: Place::Ask(method.task),
+                model: Some(percent_decode_str(model).decode_utf8_lossy()),
+                stream: method.stream,
+            }),
             None if path.starts_with("/v1/models/") => {
                 of("/v1/models/{id}", &Method::GET, Place::Model)
             }
@@ -67,27 +87,53 @@ pub(crate) fn find(path: &str) -> Option<Route<'_>> {
     }
 }
 
-/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes.
-fn gemini(path: &str) -> Option<(&str, &str)> {
-    let rest = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/"))?;
-    let (model, action) = rest.rsplit_once(':')?;
-    let known = matches!(action, "generateContent" | "streamGenerateContent");
-    (known && !model.is_empty()).then_some((model, action))
+/// What Gemini's clients may ask of a model.
+struct GeminiMethod {
+    name: &'static str,
+    pattern: &'static str,
+    task: Task,
+    stream: bool,
 }
 
-fn generate<'p>(model: &'p str, action: &str) -> Option<Route<'p>> {
-    let stream = action == "streamGenerateContent";
-    Some(Route {
-        pattern: if stream {
-            "/v1beta/models/{model}:streamGenerateContent"
-        } else {
-            "/v1beta/models/{model}:generateContent"
-        },
-        method: &Method::POST,
-        place: Place::Chat,
-        model: Some(percent_decode_str(model).decode_utf8_lossy()),
-        stream,
-    })
+static GEMINI: [GeminiMethod; 5] = [
+    GeminiMethod {
+        name: "generateContent",
+        pattern: "/v1beta/models/{model}:generateContent",
+        task: Task::Chat,
+        stream: false,
+    },
+    GeminiMethod {
+        name: "streamGenerateContent",
+        pattern: "/v1beta/models/{model}:streamGenerateContent",
+        task: Task::Chat,
+        stream: true,
+    },
+    GeminiMethod {
+        name: "countTokens",
+        pattern: "/v1beta/models/{model}:countTokens",
+        task: Task::Count(&CountTokens),
+        stream: false,
+    },
+    GeminiMethod {
+        name: "embedContent",
+        pattern: "/v1beta/models/{model}:embedContent",
+        task: Task::Embed(&EmbeddingMethod::One),
+        stream: false,
+    },
+    GeminiMethod {
+        name: "batchEmbedContents",
+        pattern: "/v1beta/models/{model}:batchEmbedContents",
+        task: Task::Embed(&EmbeddingMethod::Batch),
+        stream: false,
+    },
+];
+
+/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes.
+fn gemini(path: &str) -> Option<(&str, &'static GeminiMethod)> {
+    let rest = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/"))?;
+    let (model, name) = rest.rsplit_once(':')?;
+    let method = GEMINI.iter().find(|method| method.name == name)?;
+    (!model.is_empty()).then_some((model, method))
 }
 
 /// The dialect a client speaks that asks there, whether or not there is anything.
