@@ -9,6 +9,7 @@
 //! | [`ingress`]     | what did a client that speaks OpenAI ask of us, and how do we answer it? |
 //! | [`egress`]      | how do we ask a provider that speaks OpenAI, and what did it answer?    |
 //! | [`embedding`]   | what are texts as vectors, on both sides?                               |
+//! | [`multipart`]   | where does a form say which model it wants?                             |
 //! | [`passthrough`] | how do bytes get from an OpenAI client to an OpenAI provider unchanged? |
 //! | [`quirk`]       | in what may a server differ from OpenAI?                                |
 //! | [`preset`]      | which servers are known, and in what do they differ?                    |
@@ -43,6 +44,7 @@ mod citation;
 pub mod egress;
 pub mod embedding;
 pub mod ingress;
+pub mod multipart;
 pub mod passthrough;
 pub mod preset;
 pub mod quirk;

@@ -6,15 +6,18 @@
 mod adapt;
 mod members;
 mod peek;
+mod plain;
 mod request;
 mod tap;
 
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
+pub use plain::PlainTap;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::wire::usage::Usage;
 
@@ -27,6 +30,46 @@ pub fn read_usage(body: &[u8]) -> Option<Tokens> {
     }
 
     serde_json::from_slice::<Answer>(body).ok()?.usage.map(Tokens::from)
+}
+
+/// The same in the words of whichever of OpenAI's endpoints: pictures and transcripts have input and
+/// output tokens, and who ranks documents knows a total only.
+#[must_use]
+pub fn read_any_usage(body: &[u8]) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        usage: Option<&'a RawValue>,
+    }
+
+    #[derive(Deserialize)]
+    struct Other {
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        total_tokens: Option<u64>,
+        input_tokens_details: Option<Details>,
+    }
+
+    #[derive(Deserialize)]
+    struct Details {
+        image_tokens: Option<u64>,
+        audio_tokens: Option<u64>,
+    }
+
+    let usage = serde_json::from_slice::<Answer<'_>>(body).ok()?.usage?;
+    let tokens = serde_json::from_str::<Option<Usage>>(usage.get()).ok()?.map(Tokens::from)?;
+    if tokens.total().is_some() {
+        return Some(tokens);
+    }
+    let other: Other = serde_json::from_str(usage.get()).ok()?;
+    let details = other.input_tokens_details;
+    Some(Tokens {
+        input: other.input_tokens.or(other.total_tokens.filter(|_| other.output_tokens.is_none())),
+        output: other.output_tokens,
+        input_image: details.as_ref().and_then(|details| details.image_tokens),
+        input_audio: details.as_ref().and_then(|details| details.audio_tokens),
+        ..tokens
+    })
 }
 
 #[cfg(test)]

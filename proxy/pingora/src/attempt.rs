@@ -50,7 +50,7 @@ pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
         return false;
     }
     error.retry.decide_reuse(pooled);
-    if !error.retry() || !chat.course.may_return(pooled) {
+    if !error.retry() || chat.handle.upload_has_moved() || !chat.course.may_return(pooled) {
         return false;
     }
     chat.course.next = attempt.take_place();
@@ -149,8 +149,10 @@ impl Gateway {
             return error;
         }
         let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
-        let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
-        let failure = match ctx.failure.take() {
+        let is_out = |answer: &Answer| matches!(answer, Answer::Done | Answer::Raw { begun: true });
+        let whole_is_out = ctx.attempt().is_some_and(|a| is_out(&a.answer));
+        let refused = ctx.chat.as_ref().and_then(|chat| chat.handle.take_refusal());
+        let failure = match ctx.failure.take().or(refused) {
             Some(failure) => failure,
             None => match cause(&error, ctx.labels().provider, answered) {
                 Cause::Failure(failure) => failure,

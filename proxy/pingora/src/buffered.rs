@@ -7,6 +7,8 @@
 //! * says that a complete body is at hand, of whatever size and for every attempt. What is sent
 //!   is put in its place by `request_body_filter`, anew for each attempt;
 //! * is polled while the upstream is silent, and so can tell when it has been silent too long;
+//! * lets a body that is too large to be kept go up while it comes in, of which only the beginning
+//!   has been read;
 //! * holds back the header of an answer that is not streamed until its body has been read, so
 //!   that a body that turns out to be unreadable still gets the status of an error.
 //!
@@ -16,6 +18,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -30,7 +33,8 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::Instant;
 
-use crate::handle::{Beats, Handle};
+use crate::attempt::REFUSED;
+use crate::handle::{Beats, Handle, Upload};
 use crate::head;
 
 /// Nothing came from the upstream in time.
@@ -39,8 +43,14 @@ pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent"
 pub(crate) const ENDED_UNSEEN: ErrorType = ErrorType::Custom("EndedUnseen");
 
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
-pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {
+pub(crate) fn install(
+    session: &mut Session,
+    beats: Option<Beats>,
+    upload: Option<Upload>,
+) -> Handle {
     let handle = Handle::default();
+    let uploads = upload.is_some();
+    handle.lock().upload = upload;
     let inner = std::mem::replace(&mut session.downstream_session, nobody());
     *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
         inner: Some(inner),
@@ -54,6 +64,7 @@ pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {
         next_beat: beats.as_ref().map(|beats| Instant::now() + beats.rhythm.after),
         beats,
         torn: false,
+        uploads,
     }));
     handle
 }
@@ -114,6 +125,8 @@ struct BufferedSession {
     next_beat: Option<Instant>,
     /// A heartbeat may have gone out in part: it is ended before anything else is said.
     torn: bool,
+    /// What has been read is only the beginning of the body.
+    uploads: bool,
 }
 
 impl Drop for BufferedSession {
@@ -196,6 +209,33 @@ impl BufferedSession {
             self.get_mut().response_duplex_vec(tasks).await?;
         }
         Ok(())
+    }
+
+    /// The next piece of a body that goes up while it comes in. Read only when the upstream has taken
+    /// the last one, so that no more of it is in memory than a few pieces.
+    async fn read_upload(&mut self) -> Result<Option<Bytes>> {
+        let refused = |handle: &Handle, failure| {
+            handle.refuse(failure);
+            Error::e_explain(REFUSED, "the body is not taken")
+        };
+        let patience = self.handle.upload_patience();
+        let reading = self.get_mut().read_body_or_idle(false);
+        let Ok(piece) = tokio::time::timeout(patience, reading).await else {
+            return refused(&self.handle, Failure::BodyTimedOut);
+        };
+        let piece = piece?;
+        let last = piece.is_none() || self.get_mut().is_body_done();
+        let now = Instant::now();
+        let length = piece.as_ref().map_or(0, Bytes::len);
+        if let Err(failure) = self.handle.uploaded(length, last, now) {
+            return refused(&self.handle, failure);
+        }
+        if last {
+            self.uploads = false;
+            // The attempt goes on; only its clock begins anew.
+            self.began = self.began.map(|_| now);
+        }
+        Ok(piece)
     }
 
     fn said_something(&mut self) {
@@ -346,7 +386,10 @@ impl CustomSession for BufferedSession {
         ended
     }
 
-    async fn read_body_or_idle(&mut self, _: bool) -> Result<Option<Bytes>> {
+    async fn read_body_or_idle(&mut self, no_body: bool) -> Result<Option<Bytes>> {
+        if self.uploads && !no_body && self.handle.is_uploading() {
+            return self.read_upload().await;
+        }
         self.finish_beat().await?;
         loop {
             let deadline = self.deadline();
@@ -369,7 +412,7 @@ impl CustomSession for BufferedSession {
     }
 
     fn is_body_done(&mut self) -> bool {
-        true
+        !(self.uploads && self.handle.is_uploading())
     }
 
     /// Never: of an empty body the proxy loop would send nothing, where the filter has a body to

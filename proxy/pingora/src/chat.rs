@@ -7,7 +7,7 @@ use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Asked, Framing};
 use adapters_canonical::loss::{DecodeError, Loss};
 use bytes::Bytes;
-use conf_schema::plan::{LossPolicy, Provider};
+use conf_schema::plan::{Dialect, LossPolicy, Provider};
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
 use proxy_route::Choice;
@@ -103,7 +103,7 @@ pub(crate) async fn read(
         dialect: ctx.ingress.dialect(),
         counter: heartbeats,
     });
-    let handle = buffered::install(session, beats);
+    let handle = buffered::install(session, beats, None);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
     chat.task = task;
     chat.stream_errors = stream_errors;
@@ -126,7 +126,9 @@ pub(crate) fn attempt(
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
     let upstream = snapshot.upstream(&target.provider).ok_or(Failure::Internal)?.clone();
     let face = upstream.face(chat.ingress.dialect(), chat.task);
-    let passthrough = chat.ingress.dialect() == face.dialect;
+    // The built-in provider speaks OpenAI's dialect but has few of its endpoints.
+    let lacks = matches!(chat.task, Task::Pass(_)) && upstream.provider.dialect == Dialect::Mock;
+    let passthrough = chat.ingress.dialect() == face.dialect && !lacks;
     let attempt = |Outgoing { request, losses, usage_injected }| Attempt {
         place,
         face,

@@ -36,6 +36,8 @@ pub(crate) struct Course {
     estimated_tokens: u64,
     prices: Vec<f64>,
     tried: Vec<Tried>,
+    /// How many of those, at the beginning, are out for good.
+    pinned: usize,
     /// Attempts that were made.
     pub(crate) made: u32,
     rounds: u32,
@@ -78,6 +80,7 @@ impl Course {
             estimated_tokens: ask.estimated_tokens(),
             prices: resolved.targets().iter().map(|target| ask.price(target)).collect(),
             tried: Vec::new(),
+            pinned: 0,
             made: 0,
             rounds: 0,
             returned: 0,
@@ -128,6 +131,13 @@ impl Course {
         may
     }
 
+    /// Goes to one account of the first target, of so many, and to no other.
+    pub(crate) fn pin(&mut self, account: usize, of: usize) {
+        let others = (0..of).filter(|other| *other != account);
+        self.tried.extend(others.map(|other| Tried { target: 0, account: Some(other) }));
+        self.pinned = self.tried.len();
+    }
+
     /// Not there again.
     pub(crate) fn avoid(&mut self, tried: Tried) {
         self.tried.push(tried);
@@ -136,10 +146,15 @@ impl Course {
     /// Forgets which accounts were tried, so that they are tried once more after a pause; says
     /// whether that is left to do. Targets that cannot serve the request stay out.
     pub(crate) fn another_round(&mut self) -> bool {
-        if self.rounds >= ROUNDS || self.tried.iter().all(|tried| tried.account.is_none()) {
+        let mut made = self.tried.iter().skip(self.pinned);
+        if self.rounds >= ROUNDS || made.all(|tried| tried.account.is_none()) {
             return false;
         }
-        self.tried.retain(|tried| tried.account.is_none());
+        let mut at = 0;
+        self.tried.retain(|tried| {
+            at += 1;
+            at <= self.pinned || tried.account.is_none()
+        });
         self.pause = Some(retry::backoff(self.rounds, &mut rand::rng()));
         self.rounds += 1;
         true
@@ -150,6 +165,7 @@ impl Course {
         self.asked.push(to);
         self.prices = vec![f64::NAN; resolved.targets().len()];
         self.tried.clear();
+        self.pinned = 0;
         // Its accounts are others: the session stays where it is.
         self.session = None;
         self.barred = self.facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));

@@ -24,6 +24,7 @@ use crate::closing::Closing;
 use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
+use crate::pass::Passing;
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use crate::upstream::{Face, Upstream};
@@ -52,6 +53,8 @@ pub(crate) struct ChatExchange {
     pub(crate) ingress: &'static dyn Ingress,
     /// What is asked for.
     pub(crate) task: Task,
+    /// What passes of it beside its body, if it passes whoever answers.
+    pub(crate) passing: Option<Box<Passing>>,
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
@@ -107,6 +110,10 @@ pub(crate) enum Answer {
     Whole(Whole),
     /// The handle has it, where the session can end it too.
     Streamed,
+    /// Bytes of any kind that pass as they come; whether the client has any of them.
+    Raw {
+        begun: bool,
+    },
     /// All of it has been handed on.
     Done,
 }
@@ -132,6 +139,7 @@ impl ChatExchange {
             handle,
             ingress,
             task: Task::default(),
+            passing: None,
             body,
             envelope,
             resolved,
@@ -152,7 +160,7 @@ impl ChatExchange {
         if self.canonical.is_none() {
             let request = match self.task {
                 Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
-                Task::Chat | Task::Embed(_) => {
+                Task::Chat | Task::Embed(_) | Task::Pass(_) => {
                     self.ingress.decode_request(&self.body, &self.envelope)?
                 }
             };
@@ -212,7 +220,7 @@ impl ChatExchange {
 
     /// The provider's own name of the model, for the log.
     pub(crate) fn upstream_model(&self) -> Option<&str> {
-        self.attempt.as_ref().map(|attempt| attempt.model.as_str())
+        self.attempt.as_ref().map(|attempt| attempt.model.as_str()).filter(|it| !it.is_empty())
     }
 
     /// How long the attempt may take: the model's word goes before the provider's.
@@ -224,6 +232,8 @@ impl ChatExchange {
     pub(crate) fn model_label(&self) -> &str {
         match &self.resolved {
             Resolved::Listed(model) => model.name.as_ref(),
+            // No model was named.
+            Resolved::Direct(target) if target.model.is_empty() => semconv::NONE,
             Resolved::Direct(_) => semconv::UNLISTED_MODEL,
         }
     }

@@ -37,7 +37,9 @@ use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::task::Task;
 use crate::waiting::Waiting;
-use crate::{access, buffered, chat, clock, edge, head, local, reply, route, routing};
+use crate::{
+    access, body, buffered, chat, clock, edge, head, local, pass, reply, route, routing, task,
+};
 
 /// What the log and the metrics say of a client that was gone.
 const CLIENT_GONE: u16 = 499;
@@ -75,7 +77,14 @@ impl Gateway {
         ctx: &mut Ctx,
         asked: (Task, Asked<'_>),
     ) -> Result<bool> {
-        match chat::read(session, ctx, asked, self.metrics.routing.heartbeats()).await {
+        let heartbeats = self.metrics.routing.heartbeats();
+        let read = match asked.0 {
+            Task::Pass(endpoint) => pass::read(session, ctx, endpoint, heartbeats).await,
+            Task::Chat | Task::Count(_) | Task::Embed(_) => {
+                chat::read(session, ctx, asked, heartbeats).await
+            }
+        };
+        match read {
             Ok(()) => {
                 self.router.count(key_name(&ctx.caller), clock::now());
                 Ok(false)
@@ -151,10 +160,10 @@ impl ProxyHttp for Gateway {
             let path = path.clone();
             return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
         };
-        let Route { pattern, method: allowed, place, ref model, stream } = route;
+        let Route { pattern, methods, allowed, place, ref model, stream } = route;
         ctx.route = pattern;
-        if method != *allowed {
-            let (method, allowed) = (method.to_string(), allowed.as_str());
+        if !methods.contains(&method) {
+            let method = method.to_string();
             let failure = Failure::MethodNotAllowed { path: path.clone(), method, allowed };
             return self.refuse(session, ctx, failure).await.map(|()| true);
         }
@@ -195,13 +204,17 @@ impl ProxyHttp for Gateway {
             *upstream_request = Closing::request()?;
             return Ok(());
         }
-        let Some(ChatExchange { attempt: Some(attempt), envelope, .. }) = ctx.chat.as_deref()
+        let Some(ChatExchange { attempt: Some(attempt), envelope, passing, .. }) =
+            ctx.chat.as_deref()
         else {
             return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
         };
         let version = upstream_request.version;
         let mut header =
             head::upstream_request(upstream_request, attempt, envelope.stream, &ctx.request_id)?;
+        if let Some(passing) = passing {
+            passing.describe(attempt.body.len(), &mut header)?;
+        }
         header.set_version(version);
         *upstream_request = header;
         Ok(())
@@ -215,6 +228,16 @@ impl ProxyHttp for Gateway {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if ctx.closing.is_some() {
+            return Ok(());
+        }
+        if let Some(ChatExchange { passing: Some(passing), attempt: Some(attempt), .. }) =
+            ctx.chat.as_deref_mut()
+            && passing.uploads()
+        {
+            // First a stand-in for what has been read already; what comes then passes.
+            if !attempt.body.is_empty() {
+                *body = Some(std::mem::take(&mut attempt.body));
+            }
             return Ok(());
         }
         // The body that came is a stand-in; this is the one that was announced.
@@ -238,8 +261,15 @@ impl ProxyHttp for Gateway {
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
         let now = clock::now();
         let success = upstream_response.status.is_success();
+        let passing = exchange.passing.as_deref();
+        // Whether a form asks for a stream is not looked for.
+        exchange.envelope.stream |=
+            success && passing.is_some() && head::is_event_stream(upstream_response);
         let streamed =
             success && exchange.envelope.stream && head::is_event_stream(upstream_response);
+        let raw = success
+            && !streamed
+            && passing.is_some_and(|passing| passing.is_raw(upstream_response));
         let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         if let Some(reservation) = &attempt.reservation {
@@ -256,9 +286,16 @@ impl ProxyHttp for Gateway {
         let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
-        let header = head::client_response(upstream_response, media, losses, named)?;
+        let mut header = head::client_response(upstream_response, media, losses, named)?;
+        if raw {
+            pass::keep_form(upstream_response, &mut header)?;
+        }
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         attempt.answer = match context {
+            None if raw => {
+                attempt.answered(now);
+                Answer::Raw { begun: false }
+            }
             None => {
                 if success {
                     attempt.answered(now);
@@ -272,7 +309,7 @@ impl ProxyHttp for Gateway {
                 let upstream = &attempt.upstream;
                 let provider = Arc::from(upstream.provider.name.as_ref() as &str);
                 exchange.handle.begin_stream(Box::new(if attempt.passthrough {
-                    let tap = exchange.ingress.pass_stream(context, attempt.usage_injected);
+                    let tap = task::tap(exchange.task, exchange.ingress, context, attempt);
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
@@ -338,6 +375,17 @@ impl ProxyHttp for Gateway {
                     }
                 }
             }
+            Answer::Raw { begun } => {
+                let first = piece.is_some() && !std::mem::replace(begun, true);
+                *body = piece;
+                if end {
+                    attempt.answer = Answer::Done;
+                }
+                if first || end {
+                    exchange.handle.content_sent();
+                    exchange.release_request();
+                }
+            }
             Answer::Awaited | Answer::Done => {}
         }
         Ok(None)
@@ -384,6 +432,13 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
+        if ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Raw { begun: true }))
+            && let Some(chat) = &mut ctx.chat
+        {
+            // Whatever were said now would be taken for some of it: it is cut.
+            chat.outcome.failure.get_or_insert(failure);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         if let Err(error) = self.end_badly(session, ctx, failure).await {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
@@ -416,6 +471,10 @@ impl ProxyHttp for Gateway {
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);
         ctx.in_flight.finish();
+        if !gone && ctx.chat.as_ref().is_some_and(|chat| chat.handle.upload_is_open()) {
+            session.set_keepalive(None);
+            body::discard(session).await;
+        }
     }
 
     /// The access log says it all, in one line and without addresses of upstreams.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
 use bytes::Bytes;
-use conf_schema::plan::Heartbeat;
+use conf_schema::plan::{Heartbeat, Limits};
 use http::HeaderValue;
 use pingora::Error;
 use pingora::http::ResponseHeader;
@@ -15,6 +15,7 @@ use proxy_telemetry::Heartbeats;
 use tokio::time::Instant;
 
 use crate::answer::Outcome;
+use crate::body::PATIENCE;
 use crate::cause::{Cause, cause};
 use crate::head::Media;
 use crate::streamed::Streamed;
@@ -49,6 +50,40 @@ impl Beats {
     }
 }
 
+/// A body that goes up while it comes in.
+pub(crate) struct Upload {
+    /// `limits.request_body_bytes`, and what is left of it.
+    limit: u64,
+    left: u64,
+    /// When all of it must have come.
+    until: Instant,
+    /// Something has gone up that was not kept: there is no other attempt.
+    moved: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Stage {
+    Moving,
+    /// Nobody wants the rest.
+    Stopped,
+    Complete,
+}
+
+impl Upload {
+    /// Of which `read` bytes have been read.
+    pub(crate) fn of(limits: &Limits, read: u64) -> Self {
+        let limit = limits.request_body_bytes;
+        Self {
+            limit,
+            left: limit.saturating_sub(read),
+            until: Instant::now() + limits.body_timeout,
+            moved: false,
+            stage: Stage::Moving,
+        }
+    }
+}
+
 /// What the filters and the session tell each other.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -66,6 +101,10 @@ pub(crate) struct Shared {
     pub(crate) header_is_out: bool,
     /// All of an answer in one piece has been handed on.
     content_sent: bool,
+    /// The body, if it goes up while it comes in.
+    pub(crate) upload: Option<Upload>,
+    /// Why the rest of the body is not taken.
+    refused: Option<Failure>,
 }
 
 /// The filters' end of a buffered session.
@@ -148,6 +187,66 @@ impl Handle {
     /// Whether a heartbeat has taken a header along.
     pub(crate) fn header_is_out(&self) -> bool {
         self.lock().header_is_out
+    }
+
+    /// Whether more of the body is to be read.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.stage == Stage::Moving)
+    }
+
+    /// Whether a part of the body has gone up that nobody has kept.
+    pub(crate) fn upload_has_moved(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.moved)
+    }
+
+    /// Whether the client may still be sending its body.
+    pub(crate) fn upload_is_open(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.stage != Stage::Complete)
+    }
+
+    /// Nobody wants the rest of the body.
+    pub(crate) fn stop_upload(&self) {
+        if let Some(upload) = &mut self.lock().upload
+            && upload.stage == Stage::Moving
+        {
+            upload.stage = Stage::Stopped;
+        }
+    }
+
+    /// How long to wait for the next piece of the body.
+    pub(crate) fn upload_patience(&self) -> Duration {
+        let shared = self.lock();
+        let left =
+            shared.upload.as_ref().map(|it| it.until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().min(PATIENCE)
+    }
+
+    /// The next piece of the body has come, and whether it is the last. From then on its upstream is
+    /// waited for.
+    pub(crate) fn uploaded(&self, bytes: usize, last: bool, now: Instant) -> Result<(), Failure> {
+        let mut shared = self.lock();
+        let Shared { upload: Some(upload), attempt, .. } = &mut *shared else { return Ok(()) };
+        upload.moved = true;
+        let Some(left) = upload.left.checked_sub(bytes as u64) else {
+            return Err(Failure::BodyTooLarge { limit: upload.limit });
+        };
+        upload.left = left;
+        if last {
+            upload.stage = Stage::Complete;
+            if let Some((began, _)) = attempt {
+                *began = now;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the body is not taken, for whoever asks next.
+    pub(crate) fn refuse(&self, failure: Failure) {
+        self.lock().refused = Some(failure);
+    }
+
+    pub(crate) fn take_refusal(&self) -> Option<Failure> {
+        self.lock().refused.take()
     }
 
     /// What came of a streamed answer.

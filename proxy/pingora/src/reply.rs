@@ -17,6 +17,8 @@ pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+pub(crate) const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
 /// Answers with JSON.
 pub(crate) async fn json(
     session: &mut Session,

@@ -15,15 +15,17 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use pingora::http::RequestHeader;
 
-use crate::reply;
 use crate::task::Task;
+use crate::{pass, reply};
 
 /// An address of ours.
 pub(crate) struct Route<'p> {
     /// What the log and the metrics call it.
     pub(crate) pattern: &'static str,
-    /// The one method it takes.
-    pub(crate) method: &'static Method,
+    /// The methods it takes.
+    pub(crate) methods: &'static [Method],
+    /// The same, as `allow` has them.
+    pub(crate) allowed: &'static str,
     pub(crate) place: Place,
     /// The model that the address names, and whether it asks for a stream.
     pub(crate) model: Option<Cow<'p, str>>,
@@ -50,9 +52,15 @@ impl Place {
 
 /// What is at `path`.
 pub(crate) fn find(path: &str) -> Option<Route<'_>> {
-    let of =
-        |pattern, method, place| Some(Route { pattern, method, place, model: None, stream: false });
-    let ask = |pattern, task| of(pattern, &Method::POST, Place::Ask(task));
+    let of = |pattern, place| {
+        let (methods, allowed) = GET;
+        Some(Route { pattern, methods, allowed, place, model: None, stream: false })
+    };
+    let ask = |pattern, task| {
+        let (methods, allowed) = POST;
+        let place = Place::Ask(task);
+        Some(Route { pattern, methods, allowed, place, model: None, stream: false })
+    };
     match path {
         "/v1/chat/completions" => ask("/v1/chat/completions", Task::Chat),
         "/v1/responses" => ask("/v1/responses", Task::Chat),
@@ -64,28 +72,35 @@ pub(crate) fn find(path: &str) -> Option<Route<'_>> {
             ask("/v1/messages/count_tokens", Task::Count(&MessageTokens))
         }
         "/v1/embeddings" => ask("/v1/embeddings", Task::Embed(&Embeddings)),
-        "/v1/models" | "/v1/models/" => of("/v1/models", &Method::GET, Place::Models),
-        "/v1beta/models" | "/v1beta/models/" => of("/v1beta/models", &Method::GET, Place::Models),
-        "/healthz" => of("/healthz", &Method::GET, Place::Alive),
-        "/readyz" => of("/readyz", &Method::GET, Place::Ready),
+        "/v1/models" | "/v1/models/" => of("/v1/models", Place::Models),
+        "/v1beta/models" | "/v1beta/models/" => of("/v1beta/models", Place::Models),
+        "/healthz" => of("/healthz", Place::Alive),
+        "/readyz" => of("/readyz", Place::Ready),
         _ => match gemini(path) {
             Some((model, method)) => Some(Route {
                 pattern: method.pattern,
-                method: &Method::POST,
+                methods: POST.0,
+                allowed: POST.1,
                 place: Place::Ask(method.task),
                 model: Some(percent_decode_str(model).decode_utf8_lossy()),
                 stream: method.stream,
             }),
-            None if path.starts_with("/v1/models/") => {
-                of("/v1/models/{id}", &Method::GET, Place::Model)
-            }
-            None if path.starts_with("/v1beta/models/") => {
-                of("/v1beta/models/{id}", &Method::GET, Place::Model)
-            }
-            None => None,
+            None if path.starts_with("/v1/models/") => of("/v1/models/{id}", Place::Model),
+            None if path.starts_with("/v1beta/models/") => of("/v1beta/models/{id}", Place::Model),
+            None => pass::find(path).map(|endpoint| Route {
+                pattern: endpoint.pattern,
+                methods: endpoint.methods,
+                allowed: endpoint.allowed,
+                place: Place::Ask(Task::Pass(endpoint)),
+                model: None,
+                stream: false,
+            }),
         },
     }
 }
+
+const GET: (&[Method], &str) = (&[Method::GET], "GET");
+const POST: (&[Method], &str) = (&[Method::POST], "POST");
 
 /// What Gemini's clients may ask of a model.
 struct GeminiMethod {

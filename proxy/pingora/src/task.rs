@@ -6,19 +6,21 @@
 
 use std::borrow::Cow;
 
-use adapters_canonical::dialect::{Dialect, Target, UpstreamRequest};
+use adapters_canonical::dialect::{AnswerContext, Dialect, Target, UpstreamRequest};
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::{Ingress, StreamTap};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::operation::{CountIngress, EmbedIngress};
 use adapters_canonical::usage::Usage;
-use adapters_openai::passthrough;
+use adapters_openai::passthrough::{self, PlainTap, read_any_usage};
 use adapters_openai::quirk::Quirks;
 use bytes::Bytes;
 use conf_schema::plan::Provider;
 use serde::de::IgnoredAny;
 
 use crate::answer::{Said, Sides};
-use crate::ctx::ChatExchange;
+use crate::ctx::{Attempt, ChatExchange};
+use crate::pass::Endpoint;
 use crate::upstream::{Face, Upstream};
 
 /// What is asked for, and how clients of the dialect ask for it.
@@ -31,6 +33,8 @@ pub(crate) enum Task {
     Count(&'static dyn CountIngress),
     /// Texts as vectors.
     Embed(&'static dyn EmbedIngress),
+    /// Whatever there is at another endpoint of OpenAI's.
+    Pass(&'static Endpoint),
 }
 
 impl Task {
@@ -40,19 +44,21 @@ impl Task {
             Self::Chat => "chat",
             Self::Count(_) => "count_tokens",
             Self::Embed(_) => "embeddings",
+            Self::Pass(endpoint) => endpoint.operation,
         }
     }
 
     /// Whether the answer can be streamed.
     pub(crate) fn streams(self) -> bool {
-        matches!(self, Self::Chat)
+        matches!(self, Self::Chat | Self::Pass(_))
     }
 
     /// Whether the input is paid for, and whether an output is.
     pub(crate) fn is_paid_for(self) -> (bool, bool) {
         match self {
             Self::Chat => (true, true),
-            Self::Count(_) => (false, false),
+            // What the others cost is known when they say it.
+            Self::Count(_) | Self::Pass(_) => (false, false),
             Self::Embed(_) => (true, false),
         }
     }
@@ -77,6 +83,14 @@ pub(crate) fn pass(
     match chat.task {
         Task::Count(client) => plain(client.pass_request(&chat.body, &chat.envelope, to)),
         Task::Embed(client) => plain(client.pass_request(&chat.body, &chat.envelope, to)),
+        Task::Pass(_) => plain(match &chat.passing {
+            Some(passing) => UpstreamRequest {
+                path: passing.path.clone(),
+                headers: Vec::new(),
+                body: passing.body(&chat.body, &chat.envelope, to.model).into(),
+            },
+            None => UpstreamRequest::default(),
+        }),
         Task::Chat => {
             let quirks = upstream.quirks();
             let inject = chat.envelope.stream
@@ -132,6 +146,7 @@ pub(crate) fn translate(
             let path = |path: &str| ingress.client_path(&asked.value, path).into_owned();
             in_client_words(&asked.losses, said, path).map_err(refused)
         }
+        Task::Pass(endpoint) => Err(cannot(&format!("has no `{}`", endpoint.pattern))),
         Task::Embed(client) => {
             let embedding = face.egress.embedding().ok_or_else(|| cannot("has no embeddings"))?;
             let asked = chat.embedding(client).map_err(Failure::BodyMalformed)?;
@@ -156,6 +171,27 @@ fn in_client_words(
     let lost = said.losses.into_iter();
     losses.extend(lost.map(|loss| Loss { path: path(&loss.path).into(), ..loss }));
     Ok(Outgoing { request: said.value, losses, usage_injected: false })
+}
+
+/// What a stream passes through on its way to a client of the provider's dialect.
+pub(crate) fn tap(
+    task: Task,
+    ingress: &dyn Ingress,
+    context: AnswerContext,
+    attempt: &Attempt,
+) -> Box<dyn StreamTap> {
+    match task {
+        Task::Pass(_) => Box::new(PlainTap::new(context.request_id)),
+        Task::Chat | Task::Count(_) | Task::Embed(_) => {
+            ingress.pass_stream(context, attempt.usage_injected)
+        }
+    }
+}
+
+/// What a client gets of JSON that passes.
+pub(crate) fn passed(body: Bytes) -> Said {
+    let usage = read_any_usage(&body).unwrap_or_default();
+    said(body, usage)
 }
 
 /// What a client gets of an answer that counts. It costs nothing, so it is no usage.

@@ -92,9 +92,9 @@ impl Upstream {
             // Of OpenAI's two dialects only this one counts.
             (Task::Count(_), _) if self.provider.responses => return face(Dialect::Responses),
             (Task::Count(_), Dialect::Mock) => return face(Dialect::Responses),
-            // Both have the same embeddings.
-            (Task::Embed(_), Dialect::Responses) => return face(Dialect::OpenAi),
-            (Task::Chat | Task::Count(_) | Task::Embed(_), _) => {}
+            // All else is the same in both.
+            (Task::Embed(_) | Task::Pass(_), Dialect::Responses) => return face(Dialect::OpenAi),
+            (Task::Chat | Task::Count(_) | Task::Embed(_) | Task::Pass(_), _) => {}
         }
         match self.preset {
             Some(preset) => Face { dialect: Spoken::OpenAi, egress: &preset.egress },

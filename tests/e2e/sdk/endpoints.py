@@ -88,8 +88,94 @@ def no_count():
     assert "counts no tokens" in error.body["error"]["message"], error.body
 
 
+# What lives in an account: one of the two providers of OpenAI's dialect has to be named.
+files = openai.OpenAI(
+    base_url=BASE_URL, max_retries=0, timeout=20, default_headers={"x-penstock-provider": "openai"}
+)
+SOUND = b"RIFF" + bytes(range(256)) * 1000
+
+
+def moderation():
+    answer = client.moderations.create(model="openai/omni", input="Hello")
+    assert answer.results[0].flagged is False, answer
+
+
+def completion():
+    answer = client.completions.create(model="openai/text", prompt="Hello")
+    assert answer.choices[0].text == "Good morning" and answer.usage.total_tokens == 7, answer
+
+
+def streamed_completion():
+    chunks = list(client.completions.create(model="openai/text", prompt="Hello", stream=True))
+    assert [chunk.choices[0].text for chunk in chunks] == ["Good", " morning"], chunks
+
+
+def image():
+    answer = client.images.generate(model="openai/draw", prompt="a cat", response_format="b64_json")
+    assert answer.data[0].b64_json == "AAAA", answer
+
+
+def image_edit():
+    answer = client.images.edit(model="openai/draw", prompt="a cat", image=("a.png", SOUND))
+    assert answer.data[0].b64_json == "AAAA", answer
+
+
+def transcription():
+    """The SDK sends the model before the file, which is longer than what is read before it goes up."""
+    answer = client.audio.transcriptions.create(model="openai/hear", file=("a.wav", SOUND))
+    assert answer.text == f"hear, {len(SOUND)} bytes", answer
+
+
+def plain_transcription():
+    text = client.audio.transcriptions.create(
+        model="openai/hear", file=("a.wav", b"RIFF"), response_format="text"
+    )
+    assert text == "Hello", text
+
+
+def speech():
+    answer = client.audio.speech.create(model="openai/say", voice="alloy", input="Hello")
+    assert answer.read() == bytes(range(256)), answer
+    with client.audio.speech.with_streaming_response.create(
+        model="openai/say", voice="alloy", input="Hello"
+    ) as answer:
+        assert b"".join(answer.iter_bytes()) == bytes(range(256))
+        assert answer.headers["content-type"] == "audio/mpeg", answer.headers
+
+
+def file():
+    made = files.files.create(file=("a.jsonl", SOUND), purpose="batch")
+    assert (made.id, made.bytes) == ("file-1", len(SOUND)), made
+    assert files.files.retrieve(made.id).id == made.id
+    assert [one.id for one in files.files.list(purpose="batch")] == [made.id]
+    assert files.files.content(made.id).read() == b'{"a":1}\n'
+    assert files.files.delete(made.id).deleted is True
+
+
+def batch():
+    made = files.batches.create(
+        input_file_id="file-1", endpoint="/v1/embeddings", completion_window="24h"
+    )
+    assert made.id == "batch-1", made
+    assert files.batches.retrieve(made.id).status == "in_progress"
+    assert files.batches.cancel(made.id).status == "cancelling"
+    assert [one.id for one in files.batches.list(limit=1)] == [made.id]
+
+
+def no_moderation():
+    error = raises(
+        openai.BadRequestError, lambda: client.moderations.create(model="anthropic/x", input="a")
+    )
+    assert "has no `/v1/moderations`" in error.body["message"], error.body
+    error = raises(openai.BadRequestError, lambda: client.files.list())
+    assert error.param == "x-penstock-provider", error
+
+
 run([
     *of_each(COUNTING, count_anthropic, count_gemini, count_openai),
     *of_each(EMBEDDING, embed_openai, embed_gemini),
-    *((check.__name__, check) for check in [no_embeddings, no_count]),
+    *((check.__name__, check) for check in [
+        no_embeddings, no_count, moderation, completion, streamed_completion, image, image_edit,
+        transcription, plain_transcription, speech, file, batch, no_moderation,
+    ]),
 ])

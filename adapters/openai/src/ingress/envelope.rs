@@ -19,14 +19,23 @@ use adapters_json::string::Str;
 ///
 /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
 pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    read_optional_envelope(body)?.ok_or_else(|| DecodeError::shape("model", "is missing"))
+}
+
+/// The same for endpoints where the model may be left out; `None` if it is.
+///
+/// # Errors
+///
+/// As for a conversation, but for that.
+pub fn read_optional_envelope(body: &[u8]) -> Result<Option<Envelope<'_>>, DecodeError> {
     let json = read::text(body)?;
     let members: Members<'_> = parse(json)?;
     if let Some(twice) = members.twice {
         return Err(DecodeError::shape(twice, "is there twice"));
     }
-    let model = members.model.ok_or_else(|| DecodeError::shape("model", "is missing"))?;
+    let Some(model) = members.model else { return Ok(None) };
     let options = members.stream_options;
-    Ok(Envelope {
+    Ok(Some(Envelope {
         model: model_name(model)?,
         model_span: Some(span(json, model, "model")?),
         stream: flag(members.stream, "stream")?,
@@ -39,7 +48,7 @@ pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
         previous: None,
         max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
         metadata: members.metadata.map(|it| span(json, it, "metadata")).transpose()?,
-    })
+    }))
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
