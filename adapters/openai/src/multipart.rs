@@ -87,6 +87,82 @@ pub fn replace(beginning: &[u8], at: Range<usize>, value: &str) -> Vec<u8> {
     edit::splice(beginning, &[(at, value.as_bytes().to_vec())])
 }
 
+/// Counts how often a field is there in a body that comes piece by piece, so that a second one is seen
+/// wherever it stands. Keeps no more of the body than a part's header.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    border: Vec<u8>,
+    name: &'static str,
+    found: u32,
+    /// The last border has come.
+    ended: bool,
+    /// What may be the beginning of a border, or of the header behind it.
+    held: Vec<u8>,
+}
+
+/// What was seen so far is no body, or has the field twice.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unwanted {
+    /// A provider could obey the other one.
+    Twice,
+    /// A part's header has no end.
+    Malformed,
+}
+
+impl Watch {
+    /// Of the field `name` in a body with this boundary.
+    #[must_use]
+    pub fn new(boundary: &str, name: &'static str) -> Self {
+        // As if a line had ended before the first boundary, which needs none.
+        let border = [b"\r\n--", boundary.as_bytes()].concat();
+        Self { border, name, found: 0, ended: false, held: b"\r\n".to_vec() }
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Unwanted`], whereupon nothing more should be pushed.
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Unwanted> {
+        if self.ended {
+            return Ok(());
+        }
+        self.held.extend_from_slice(piece);
+        let mut rest = self.held.as_slice();
+        let mut twice = false;
+        loop {
+            let Some(at) = memmem::find(rest, &self.border) else {
+                rest = rest.split_at(rest.len().saturating_sub(self.border.len() - 1)).1;
+                break;
+            };
+            let part = rest.get(at + self.border.len()..).unwrap_or_default();
+            if part.starts_with(b"--") {
+                // What stands behind the last border means nothing.
+                self.ended = true;
+                rest = &[];
+                break;
+            }
+            match memmem::find(part, b"\r\n\r\n") {
+                Some(end) => {
+                    let (header, content) = part.split_at(end);
+                    self.found += u32::from(is_named(header, self.name));
+                    twice |= self.found > 1;
+                    // The line that ends a header may begin the next border: that of empty content.
+                    rest = part.get(end + 2..).unwrap_or(content);
+                }
+                None if part.len() > LONGEST_PART_HEADER => return Err(Unwanted::Malformed),
+                None => {
+                    rest = rest.get(at..).unwrap_or_default();
+                    break;
+                }
+            }
+        }
+        let kept = self.held.len() - rest.len();
+        self.held.drain(..kept);
+        if twice { Err(Unwanted::Twice) } else { Ok(()) }
+    }
+}
+
 /// Where the first boundary ends. What stands before it means nothing.
 fn opening(beginning: &[u8], boundary: &str) -> Option<usize> {
     let mark = [b"--", boundary.as_bytes()].concat();
@@ -134,7 +210,7 @@ mod tests {
     fn value(body: &str) -> Option<&str> {
         match find(body.as_bytes(), "b-1", "model") {
             Field::Found(at) => body.get(at),
-            _ => None,
+            Field::NotYet | Field::Absent | Field::Twice | Field::Malformed => None,
         }
     }
 
@@ -176,6 +252,36 @@ mod tests {
             "--b-1\r\ncontent-disposition: form-data; name=model\r\n\r\nx\r\n--b-1--",
         );
         assert_eq!(find(twice.as_bytes(), "b-1", "model"), Field::Twice);
+    }
+
+    fn watched(body: &str, size: usize) -> Result<u32, Unwanted> {
+        let mut watch = Watch::new("b-1", "model");
+        for piece in body.as_bytes().chunks(size) {
+            watch.push(piece)?;
+            assert!(watch.held.len() <= LONGEST_PART_HEADER + size + 100);
+        }
+        Ok(watch.found)
+    }
+
+    #[test]
+    fn a_second_field_is_seen_however_the_body_is_cut() {
+        let part = "--b-1\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nx\r\n";
+        let file = format!(
+            "--b-1\r\ncontent-disposition: form-data; name=\"file\"; filename=f\r\n\r\n{}\r\n",
+            "name=\"model\"\r\n\r\n--b-\r\n".repeat(500)
+        );
+        let empty = part.replace("\r\n\r\nx\r\n", "\r\n\r\n\r\n");
+        let end = "--b-1--\r\n--b-1\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n";
+        for size in (1..80).chain([4096, 100_000]) {
+            assert_eq!(watched(&[&file, part, &file, end].concat(), size), Ok(1), "{size}");
+            assert_eq!(watched(&[&file, end].concat(), size), Ok(0), "{size}");
+            for second in [part, &empty] {
+                let body = [second, &file, part, end].concat();
+                assert_eq!(watched(&body, size), Err(Unwanted::Twice), "{size}");
+            }
+        }
+        let endless = format!("--b-1\r\nx: {}", "y".repeat(9000));
+        assert_eq!(watched(&endless, 100), Err(Unwanted::Malformed));
     }
 
     #[test]

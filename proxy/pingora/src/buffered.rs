@@ -15,10 +15,11 @@
 //! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
 //! this file has an end-to-end test.
 
+mod upload;
+
 use std::pin::Pin;
 use std::time::Duration;
 
-use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -33,7 +34,6 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::Instant;
 
-use crate::attempt::REFUSED;
 use crate::handle::{Beats, Handle, Upload};
 use crate::head;
 
@@ -209,33 +209,6 @@ impl BufferedSession {
             self.get_mut().response_duplex_vec(tasks).await?;
         }
         Ok(())
-    }
-
-    /// The next piece of a body that goes up while it comes in. Read only when the upstream has taken
-    /// the last one, so that no more of it is in memory than a few pieces.
-    async fn read_upload(&mut self) -> Result<Option<Bytes>> {
-        let refused = |handle: &Handle, failure| {
-            handle.refuse(failure);
-            Error::e_explain(REFUSED, "the body is not taken")
-        };
-        let patience = self.handle.upload_patience();
-        let reading = self.get_mut().read_body_or_idle(false);
-        let Ok(piece) = tokio::time::timeout(patience, reading).await else {
-            return refused(&self.handle, Failure::BodyTimedOut);
-        };
-        let piece = piece?;
-        let last = piece.is_none() || self.get_mut().is_body_done();
-        let now = Instant::now();
-        let length = piece.as_ref().map_or(0, Bytes::len);
-        if let Err(failure) = self.handle.uploaded(length, last, now) {
-            return refused(&self.handle, failure);
-        }
-        if last {
-            self.uploads = false;
-            // The attempt goes on; only its clock begins anew.
-            self.began = self.began.map(|_| now);
-        }
-        Ok(piece)
     }
 
     fn said_something(&mut self) {

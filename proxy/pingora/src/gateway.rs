@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
-use adapters_canonical::ingress::Asked;
 use adapters_canonical::loss::DecodeError;
 use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
@@ -25,21 +24,15 @@ use proxy_telemetry::Metrics;
 
 use crate::answer::Whole;
 use crate::attempt::{REFUSED, again, returns};
-use crate::body::Unread;
 use crate::cause::{Cause, cause};
 use crate::closing::Closing;
-use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
-use crate::route::{Place, Route};
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
-use crate::task::Task;
 use crate::waiting::Waiting;
-use crate::{
-    access, body, buffered, chat, clock, edge, head, local, pass, reply, route, routing, task,
-};
+use crate::{access, body, buffered, clock, head, pass, routing, task};
 
 /// What the log and the metrics say of a client that was gone.
 const CLIENT_GONE: u16 = 499;
@@ -70,60 +63,6 @@ impl Gateway {
             dns: Dns::new(),
         }
     }
-
-    async fn ask(
-        &self,
-        session: &mut Session,
-        ctx: &mut Ctx,
-        asked: (Task, Asked<'_>),
-    ) -> Result<bool> {
-        let heartbeats = self.metrics.routing.heartbeats();
-        let read = match asked.0 {
-            Task::Pass(endpoint) => pass::read(session, ctx, endpoint, heartbeats).await,
-            Task::Chat | Task::Count(_) | Task::Embed(_) => {
-                chat::read(session, ctx, asked, heartbeats).await
-            }
-        };
-        match read {
-            Ok(()) => {
-                self.router.count(key_name(&ctx.caller), clock::now());
-                Ok(false)
-            }
-            Err(Unread::Refused(failure)) => {
-                self.refuse(session, ctx, failure).await.map(|()| true)
-            }
-            Err(Unread::Gone(error)) => Err(error.into_down()),
-        }
-    }
-
-    async fn local(
-        &self,
-        session: &mut Session,
-        ctx: &mut Ctx,
-        place: Place,
-        path: &str,
-    ) -> Result<bool> {
-        let id = &ctx.request_id;
-        let answer = match place {
-            Place::Alive => {
-                reply::text(session, 200, "ok\n", id).await?;
-                return Ok(true);
-            }
-            Place::Ready if !session.is_process_shutting_down() => {
-                reply::text(session, 200, "ready\n", id).await?;
-                return Ok(true);
-            }
-            Place::Ready => Err(Failure::ShuttingDown),
-            Place::Model => local::model(&ctx.snapshot, ctx.ingress, path),
-            Place::Models => Ok(local::models(&ctx.snapshot, ctx.ingress)),
-            Place::Ask(_) => Err(Failure::Internal),
-        };
-        match answer {
-            Ok(body) => reply::json(session, 200, body, id).await?,
-            Err(failure) => self.refuse(session, ctx, failure).await?,
-        }
-        Ok(true)
-    }
 }
 
 #[async_trait]
@@ -148,46 +87,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        session.set_write_timeout(Some(ctx.snapshot.plan.limits.write_timeout));
-        ctx.request_id = route::request_id(session.req_header());
-        let path = session.req_header().uri.path().to_owned();
-        let method = session.req_header().method.clone();
-        ctx.ingress = route::dialect(&path, session.req_header());
-        if let Err(failure) = edge::check_header(session, &ctx.snapshot.plan.limits) {
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
-        let Some(route) = route::find(&path) else {
-            let path = path.clone();
-            return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
-        };
-        let Route { pattern, methods, allowed, place, ref model, stream } = route;
-        ctx.route = pattern;
-        if !methods.contains(&method) {
-            let method = method.to_string();
-            let failure = Failure::MethodNotAllowed { path: path.clone(), method, allowed };
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
-        if !place.is_open() {
-            match chat::identify(session, &ctx.snapshot) {
-                Ok(caller) => ctx.caller = caller,
-                Err(failure) => {
-                    return self.refuse(session, ctx, failure).await.map(|()| true);
-                }
-            }
-        }
-        match place {
-            // Before the body is read: what is turned away costs little.
-            Place::Ask(task) => match edge::check_load(&self.metrics, &ctx.snapshot.plan.limits) {
-                Ok(()) => {
-                    let asked = Asked { model: model.as_deref(), stream, query: "" };
-                    self.ask(session, ctx, (task, asked)).await
-                }
-                Err(failure) => self.refuse(session, ctx, failure).await.map(|()| true),
-            },
-            Place::Alive | Place::Ready | Place::Models | Place::Model => {
-                self.local(session, ctx, place, &path).await
-            }
-        }
+        self.enter(session, ctx).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {

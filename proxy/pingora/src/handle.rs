@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::DecodeError;
+use adapters_openai::multipart::{Unwanted, Watch};
 use bytes::Bytes;
 use conf_schema::plan::{Heartbeat, Limits};
 use http::HeaderValue;
@@ -55,6 +57,8 @@ pub(crate) struct Upload {
     /// `limits.request_body_bytes`, and what is left of it.
     limit: u64,
     left: u64,
+    /// What of it must not come twice.
+    watch: Option<Watch>,
     /// When all of it must have come.
     until: Instant,
     /// Something has gone up that was not kept: there is no other attempt.
@@ -72,11 +76,12 @@ enum Stage {
 
 impl Upload {
     /// Of which `read` bytes have been read.
-    pub(crate) fn of(limits: &Limits, read: u64) -> Self {
+    pub(crate) fn of(limits: &Limits, read: u64, watch: Option<Watch>) -> Self {
         let limit = limits.request_body_bytes;
         Self {
             limit,
             left: limit.saturating_sub(read),
+            watch,
             until: Instant::now() + limits.body_timeout,
             moved: false,
             stage: Stage::Moving,
@@ -223,14 +228,17 @@ impl Handle {
 
     /// The next piece of the body has come, and whether it is the last. From then on its upstream is
     /// waited for.
-    pub(crate) fn uploaded(&self, bytes: usize, last: bool, now: Instant) -> Result<(), Failure> {
+    pub(crate) fn uploaded(&self, piece: &[u8], last: bool, now: Instant) -> Result<(), Failure> {
         let mut shared = self.lock();
         let Shared { upload: Some(upload), attempt, .. } = &mut *shared else { return Ok(()) };
         upload.moved = true;
-        let Some(left) = upload.left.checked_sub(bytes as u64) else {
+        let Some(left) = upload.left.checked_sub(piece.len() as u64) else {
             return Err(Failure::BodyTooLarge { limit: upload.limit });
         };
         upload.left = left;
+        if let Some(watch) = &mut upload.watch {
+            watch.push(piece).map_err(unwanted)?;
+        }
         if last {
             upload.stage = Stage::Complete;
             if let Some((began, _)) = attempt {
@@ -277,4 +285,15 @@ impl Handle {
     pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the client of a form is told that has what it must not have.
+pub(crate) fn unwanted(what: Unwanted) -> Failure {
+    Failure::BodyMalformed(match what {
+        Unwanted::Twice => DecodeError::shape("model", "is there twice"),
+        Unwanted::Malformed => {
+            let reason = "is no form with the boundary that its header names";
+            DecodeError::shape("$", reason)
+        }
+    })
 }

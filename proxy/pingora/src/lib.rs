@@ -13,6 +13,7 @@
 //! | `course`          | where has a request been, and what names its session?            |
 //! | `waiting`         | who waits for room?                                              |
 //! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
+//! | `entry`           | what is asked for, and is it answered here?                      |
 //! | `edge`            | may it come in now, and from whom is it?                         |
 //! | `head`            | which headers travel?                                            |
 //! | `ending`          | how does a request end that does not end by itself?              |
@@ -36,6 +37,7 @@ mod ctx;
 mod dns;
 mod edge;
 mod ending;
+mod entry;
 mod gateway;
 mod handle;
 mod head;

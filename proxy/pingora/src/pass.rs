@@ -12,7 +12,7 @@ use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::Envelope;
 use adapters_canonical::loss::DecodeError;
 use adapters_openai::ingress::read_optional_envelope;
-use adapters_openai::multipart::{self, Field};
+use adapters_openai::multipart::{self, Field, Unwanted, Watch};
 use adapters_openai::passthrough::rewrite_request;
 use bytes::Bytes;
 use conf_schema::plan::{Account, Dialect, Plan, Provider, Target, When};
@@ -27,7 +27,7 @@ use proxy_telemetry::Heartbeats;
 use crate::body::{self, Beginning, Unread};
 use crate::course::{Ask, Course};
 use crate::ctx::{ChatExchange, Ctx};
-use crate::handle::{Beats, Upload};
+use crate::handle::{Beats, Upload, unwanted};
 use crate::head::{self, Media};
 use crate::task::Task;
 use crate::{buffered, clock};
@@ -235,7 +235,7 @@ pub(crate) async fn read(
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let mut passing = Passing::of(session.req_header(), endpoint);
     let snapshot = Arc::clone(&ctx.snapshot);
-    let Read { beginning, model, envelope } =
+    let Read { beginning, model, envelope, watch } =
         read_what_is_asked(session, &mut passing, &snapshot.plan).await?;
     let way = match model {
         Some(model) => Way::by_model(&snapshot.plan, model),
@@ -270,7 +270,7 @@ pub(crate) async fn read(
         dialect: ctx.ingress.dialect(),
         counter: heartbeats,
     });
-    let upload = more.then(|| Upload::of(&snapshot.plan.limits, bytes.len() as u64));
+    let upload = more.then(|| Upload::of(&snapshot.plan.limits, bytes.len() as u64, watch));
     let handle = buffered::install(session, beats, upload);
     let mut chat = ChatExchange::new(handle, ctx.ingress, bytes, envelope, resolved, course);
     chat.task = Task::Pass(endpoint);
@@ -283,6 +283,8 @@ struct Read {
     beginning: Beginning,
     model: Option<String>,
     envelope: Envelope<'static>,
+    /// Sees to it that the rest of a form names no other model.
+    watch: Option<Watch>,
 }
 
 async fn read_what_is_asked(
@@ -304,7 +306,8 @@ async fn read_what_is_asked(
         };
         let model = envelope.as_ref().map(|envelope| envelope.model.to_string());
         let envelope = envelope.unwrap_or_default();
-        return Ok(Read { beginning: Beginning { bytes, more: false }, model, envelope });
+        let beginning = Beginning { bytes, more: false };
+        return Ok(Read { beginning, model, envelope, watch: None });
     };
     passing.is_form = true;
     let wants_model = !passing.endpoint.in_account;
@@ -314,15 +317,17 @@ async fn read_what_is_asked(
     if beginning.more {
         passing.upload = Some((beginning.bytes.len(), body::announced_length(session)));
     }
+    let mut watch = wants_model.then(|| Watch::new(&boundary, "model"));
+    if let Some(watch) = &mut watch {
+        let pushed = watch.push(&beginning.bytes);
+        pushed.map_err(|what| Unread::Refused(unwanted(what)))?;
+    }
     let mut envelope = Envelope::default();
     let model = match multipart::find(&beginning.bytes, &boundary, "model") {
         _ if !wants_model => None,
         Field::NotYet | Field::Absent => None,
-        Field::Twice => return Err(malformed(DecodeError::shape("model", "is there twice"))),
-        Field::Malformed => {
-            let reason = "is no form with the boundary that its header names";
-            return Err(malformed(DecodeError::shape("$", reason)));
-        }
+        Field::Twice => return Err(Unread::Refused(unwanted(Unwanted::Twice))),
+        Field::Malformed => return Err(Unread::Refused(unwanted(Unwanted::Malformed))),
         Field::Found(span) => {
             let name = beginning.bytes.get(span.clone()).unwrap_or_default();
             let name = std::str::from_utf8(name).unwrap_or_default();
@@ -333,7 +338,7 @@ async fn read_what_is_asked(
             Some(name.to_owned())
         }
     };
-    Ok(Read { beginning, model, envelope })
+    Ok(Read { beginning, model, envelope, watch })
 }
 
 /// Where a request may go.
@@ -363,11 +368,11 @@ impl Way {
             let value = header.headers.get(name)?;
             Some(value.to_str().unwrap_or_default().to_owned())
         };
-        if let Some(model) = said(MODEL).filter(|_| !endpoint.in_account) {
-            return Self::by_model(plan, model);
-        }
         if !plan.direct_models {
             return Err(Failure::BodyMalformed(DecodeError::shape("model", LISTED_ONLY)));
+        }
+        if let Some(model) = said(MODEL).filter(|_| !endpoint.in_account) {
+            return Self::by_model(plan, model);
         }
         let unclear = |expected| Failure::HeaderMalformed { name: PROVIDER, expected };
         let (provider, account) = match said(PROVIDER) {

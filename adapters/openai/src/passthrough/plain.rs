@@ -5,15 +5,20 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_json::string::Str;
 use adapters_openai_words::failure::encode_failure;
 use adapters_openai_words::refusal::stream_error;
 use adapters_sse::{Decoder, Frame};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::read_any_usage;
 
-/// Passes events on and learns what they cost. A body that ends well is complete: these streams have no
-/// last event in common.
+/// Passes events on and learns what they cost.
+///
+/// These streams have no last event in common. One is complete with `[DONE]`, with an event whose type
+/// ends in `.completed` or `.done`, or with a choice that has ended; of one that has nothing of the kind,
+/// whatever came is taken for all of it.
 #[derive(Debug)]
 pub struct PlainTap {
     frames: Decoder,
@@ -26,6 +31,9 @@ struct Seen {
     usage: Option<Tokens>,
     begun: bool,
     done: bool,
+    /// Whether its events are of a kind of which the last one is known, and whether that has come.
+    known: bool,
+    ended: bool,
     error: Option<UpstreamError>,
     malformed: u64,
 }
@@ -34,8 +42,16 @@ impl PlainTap {
     /// A tap for the answer to this request.
     #[must_use]
     pub fn new(request_id: String) -> Self {
-        let (usage, begun, done, error, malformed) = (None, false, false, None, 0);
-        let seen = Seen { request_id, usage, begun, done, error, malformed };
+        let seen = Seen {
+            request_id,
+            usage: None,
+            begun: false,
+            done: false,
+            known: false,
+            ended: false,
+            error: None,
+            malformed: 0,
+        };
         Self { frames: Decoder::new(), seen }
     }
 }
@@ -60,12 +76,34 @@ impl Seen {
                     return;
                 }
                 self.begun = true;
+                self.learn(json);
                 if let Some(usage) = read_any_usage(data) {
                     self.usage.get_or_insert_default().update(&usage);
                 }
             }
         }
         out.extend_from_slice(frame.raw);
+    }
+
+    fn learn(&mut self, json: &str) {
+        #[derive(Deserialize)]
+        struct Peek<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Option<Str<'a>>,
+            choices: Option<Vec<Choice>>,
+        }
+
+        #[derive(Deserialize)]
+        struct Choice {
+            finish_reason: Option<IgnoredAny>,
+        }
+
+        let Ok(peek) = serde_json::from_str::<Peek<'_>>(json) else { return };
+        self.known |= peek.kind.is_some() || peek.choices.is_some();
+        let said = |kind: &Str<'_>| kind.ends_with(".completed") || kind.ends_with(".done");
+        let mut choices = peek.choices.iter().flatten();
+        self.ended |= peek.kind.as_ref().is_some_and(said)
+            || choices.any(|choice| choice.finish_reason.is_some());
     }
 }
 
@@ -83,7 +121,8 @@ impl StreamTap for PlainTap {
         while let Some(frame) = self.frames.next_frame() {
             self.seen.pass(&frame, out);
         }
-        if self.seen.error.is_some() || !self.seen.begun {
+        let Seen { begun, done, known, ended, .. } = self.seen;
+        if self.seen.error.is_some() || !begun || (known && !ended && !done) {
             return Err(DecodeError::Truncated);
         }
         self.seen.done = true;
@@ -147,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_usage_of_pictures_and_transcripts_is_said_in_other_words() {
-        let stream = "event: image_generation.completed\ndata: {\"b64_json\":\"AA\",\"usage\":\
+        let stream = "event: image_generation.completed\ndata: {\"type\":\"image_generation.completed\",\"b64_json\":\"AA\",\"usage\":\
             {\"input_tokens\":9,\"output_tokens\":4,\"input_tokens_details\":{\"image_tokens\":3}}}\n\n";
         let (_, mut tap) = passed(stream);
         let usage = tap.usage().unwrap();
@@ -167,6 +206,16 @@ mod tests {
         tap.fail(&Failure::Internal, &mut out);
         let out = String::from_utf8(out).unwrap();
         assert!(out.starts_with("data: {\"error\":{") && out.ends_with("}\n\n"), "{out}");
+    }
+
+    #[test]
+    fn a_stream_is_complete_with_its_last_event_and_not_before() {
+        let ends = |stream: &str| passed(stream).1.finish(&mut Vec::new()).is_ok();
+        assert!(!ends("data: {\"choices\":[{\"text\":\"A\",\"finish_reason\":null}]}\n\n"));
+        assert!(ends("data: {\"choices\":[{\"text\":\"A\",\"finish_reason\":\"stop\"}]}\n\n"));
+        assert!(!ends("data: {\"type\":\"transcript.text.delta\"}\n\n"));
+        assert!(ends("data: {\"type\":\"transcript.text.done\"}\n\n"));
+        assert!(ends("data: {\"of_its_own_kind\":1}\n\n"));
     }
 
     #[test]

@@ -287,6 +287,9 @@ async fn whoever_serves_listed_models_only_serves_nothing_else_here() {
     assert_eq!(post(&gateway, "/v1/moderations", r#"{"model":"m"}"#).await.status(), 200);
     let (status, said) = error(post(&gateway, "/v1/moderations", r#"{"input":"x"}"#).await).await;
     assert_eq!((status, &said["param"]), (400, &json!("model")), "{said}");
+    let asked = gateway.client.post(gateway.url("/v1/moderations")).json(&json!({"input": "x"}));
+    let asked = asked.header("x-penstock-model", "m").send().await.unwrap();
+    assert_eq!(asked.status(), 400, "a header says nothing of what the body wants");
     assert_eq!(gateway.client.get(gateway.url("/v1/files")).send().await.unwrap().status(), 400);
     assert_eq!(upstream.counts().requests, 1);
 }

@@ -275,6 +275,71 @@ async fn a_provider_that_dies_while_something_goes_up_is_told_of() {
 }
 
 #[tokio::test]
+async fn a_provider_that_refuses_before_it_has_all_of_it_is_heard() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let refusing = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut got = vec![0; 1000];
+        connection.read_exact(&mut got).await.unwrap();
+        let body = r#"{"error":{"message":"The moon is full"}}"#;
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        connection.write_all(answer.as_bytes()).await.unwrap();
+        // What is still sent is taken and thrown away, as servers do.
+        while connection.read(&mut got).await.is_ok_and(|read| read > 0) {}
+    });
+    let gateway = Gateway::start(&Dialect::OpenAi.config(&url, "")).await;
+    let answer = transcribe(&gateway, form(true, 8 << 20)).await;
+    assert_eq!(answer.status(), 400);
+    let said = answer.json::<Value>().await.unwrap()["error"].take();
+    assert_eq!(said["message"], "The moon is full", "{said}");
+    drop(gateway);
+    refusing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_model_behind_the_file_is_seen_and_reaches_nobody() {
+    let (gateway, upstream) = behind(Dialect::OpenAi, heard(), "").await;
+    let mut form = form(true, 300_000);
+    form.truncate(form.len() - END.len());
+    form.extend_from_slice(
+        ["\r\n", &MODEL.replace("\r\nm\r\n", "\r\nother"), END].concat().as_bytes(),
+    );
+    let answer = transcribe(&gateway, form).await;
+    assert_eq!(answer.status(), 400);
+    let said = answer.json::<Value>().await.unwrap()["error"].take();
+    assert_eq!(said["param"], "model", "{said}");
+    assert_eq!(upstream.counts().requests, 0, "what is cut is not read as a request");
+}
+
+#[tokio::test]
+async fn a_form_goes_up_from_a_client_that_speaks_http_2() {
+    let upstream = MockUpstream::start(heard()).await.unwrap();
+    let config = Dialect::OpenAi.config(&upstream.url(), "");
+    let listener = "listeners: [{address: \"{listen}\", h2c: true}]";
+    let mut gateway = Gateway::start(&format!("{listener}\n{config}")).await;
+    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge();
+    gateway.client = client.build().unwrap();
+    for length in [1000, 300_000, 4 << 20] {
+        let form = form(true, length);
+        let answer = transcribe(&gateway, form.clone()).await;
+        assert_eq!(
+            (answer.status(), answer.version()),
+            (reqwest::StatusCode::OK, reqwest::Version::HTTP_2)
+        );
+        assert_same(&upstream.requests().pop().unwrap().body, &renamed(&form, "gpt-4o"));
+    }
+    // One that is refused while it comes in does not disturb the next.
+    let failing = Script::always(Reply::json(400, &[], &json!({"error": {"message": "no"}})));
+    let (refusing, _upstream) = behind(Dialect::OpenAi, failing, "").await;
+    assert_eq!(transcribe(&refusing, form(true, 4 << 20)).await.status(), 400);
+}
+
+#[tokio::test]
 async fn a_form_that_is_none_or_names_two_models_is_refused() {
     let (gateway, upstream) = behind(Dialect::OpenAi, heard(), "").await;
     let twice = [MODEL, MODEL.trim_end(), END].concat();
