@@ -171,7 +171,7 @@ fn opening(beginning: &[u8], boundary: &str) -> Option<usize> {
     Some(at + mark.len())
 }
 
-/// Whether the header of a part gives it this name, and it is no file.
+/// Whether the header of a part gives it this name.
 fn is_named(header: &[u8], name: &str) -> bool {
     let Ok(header) = std::str::from_utf8(header) else { return false };
     let disposition = header.split("\r\n").find_map(|line| {
