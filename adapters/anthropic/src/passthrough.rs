@@ -10,8 +10,8 @@ mod request;
 mod tap;
 
 use adapters_canonical::usage::Usage;
+use adapters_json::scan;
 pub use request::{pass_count_request, pass_request};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 pub use tap::EventTap;
 
@@ -20,13 +20,8 @@ use crate::egress;
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        usage: Option<&'a RawValue>,
-    }
-
-    let raw = serde_json::from_slice::<Answer<'_>>(body).ok()?.usage?;
+    let usage = scan::member(body, "usage")?;
+    let raw = serde_json::from_slice::<Option<&RawValue>>(usage).ok()??;
     egress::read_usage(raw).ok().map(|(usage, _)| usage)
 }
 

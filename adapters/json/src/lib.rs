@@ -7,10 +7,12 @@
 //! |---------------|------------------------------------------------------------------|
 //! | [`edit`]      | how is a part of a body replaced, and nothing else?              |
 //! | [`read`]      | what does the body say, and if it does not fit, where?           |
+//! | [`scan`]      | what is one member, whatever the others are?                     |
 //! | [`string`]    | how is a string read without a copy, and what may stand for one? |
 //! | [`mod@write`] | how does a value get into a buffer?                              |
 
 pub mod edit;
 pub mod read;
+pub mod scan;
 pub mod string;
 pub mod write;

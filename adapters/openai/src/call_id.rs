@@ -49,9 +49,9 @@ pub(crate) fn apart(id: &str) -> (&str, Option<String>) {
     }
 }
 
-/// Whether `text` may hold an id with a seal: a quick look before a thorough one.
-pub(crate) fn may_be_in(text: &str) -> bool {
-    text.contains(SEPARATOR)
+/// Whether `body` may hold an id with a seal: a quick look before a thorough one.
+pub(crate) fn may_be_in(body: &[u8]) -> bool {
+    memchr::memmem::find(body, SEPARATOR.as_bytes()).is_some()
 }
 
 /// `None` for what is not standard base64 with its padding.

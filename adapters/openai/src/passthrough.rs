@@ -12,36 +12,26 @@ mod tap;
 
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_json::scan;
 pub use plain::PlainTap;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::wire::usage::Usage;
 
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Tokens> {
-    #[derive(Deserialize)]
-    struct Answer {
-        usage: Option<Usage>,
-    }
-
-    serde_json::from_slice::<Answer>(body).ok()?.usage.map(Tokens::from)
+    let usage = scan::member(body, "usage")?;
+    serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)
 }
 
 /// The same in the words of whichever of OpenAI's endpoints: pictures and transcripts have input and
 /// output tokens, and who ranks documents knows a total only.
 #[must_use]
 pub fn read_any_usage(body: &[u8]) -> Option<Tokens> {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        usage: Option<&'a RawValue>,
-    }
-
     #[derive(Deserialize)]
     struct Other {
         input_tokens: Option<u64>,
@@ -56,12 +46,12 @@ pub fn read_any_usage(body: &[u8]) -> Option<Tokens> {
         audio_tokens: Option<u64>,
     }
 
-    let usage = serde_json::from_slice::<Answer<'_>>(body).ok()?.usage?;
-    let tokens = serde_json::from_str::<Option<Usage>>(usage.get()).ok()?.map(Tokens::from)?;
+    let usage = scan::member(body, "usage")?;
+    let tokens = serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)?;
     if tokens.total().is_some() {
         return Some(tokens);
     }
-    let other: Other = serde_json::from_str(usage.get()).ok()?;
+    let other: Other = serde_json::from_slice(usage).ok()?;
     let details = other.input_tokens_details;
     Some(Tokens {
         input: other.input_tokens.or(other.total_tokens.filter(|_| other.output_tokens.is_none())),

@@ -142,7 +142,7 @@ fn request_line(line: &[u8]) -> Result<bool, Fault> {
     if method.is_empty() || !method.iter().copied().all(is_token) {
         return Err(Malformed("the method is not a word"));
     }
-    if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+    if target.is_empty() || any(target, |byte| !byte.is_ascii_graphic()) {
         return Err(Malformed("the target has a character that must be escaped"));
     }
     match version {
@@ -162,10 +162,16 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if name.is_empty() || !name.iter().copied().all(is_token) {
         return Err(Malformed("the name of a field is not a word"));
     }
-    if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..)) {
+    if any(value, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
         return Err(Malformed("the value of a field has a control character"));
     }
     Ok((name, trim(value)))
+}
+
+/// Whether any byte is so. Looks at all of them: without a way out the compiler looks at many at
+/// once, and what is wrong is rare.
+fn any(bytes: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(false, |found, byte| found | is_so(*byte))
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {
@@ -176,10 +182,21 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 const fn is_token(byte: u8) -> bool {
-    matches!(byte,
-        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'
-        | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z')
+    TOKENS[byte as usize]
 }
+
+/// Which bytes may be part of a word (RFC 9110, 5.6.2).
+const TOKENS: [bool; 256] = {
+    let mut tokens = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        tokens[byte as usize] = matches!(byte,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~'
+            | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z');
+        byte += 1;
+    }
+    tokens
+};
 
 /// Lines without their ends, all of which are CR and LF.
 struct Lines<'a>(&'a [u8]);

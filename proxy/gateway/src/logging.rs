@@ -1,6 +1,6 @@
 //! Where log lines go, and in which form.
 
-mod fields;
+mod line;
 
 use std::io::{self, Write};
 use std::mem;
@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use fields::PlainFields;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -38,11 +37,13 @@ pub(crate) fn start(format: LogFormat) -> Logs {
     thread::spawn(move || gathering.write_forever());
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Gather(logs.clone()));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(Gather(logs.clone()));
     let started = match format {
-        LogFormat::Text => builder.fmt_fields(PlainFields).with_ansi(false).finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).finish().try_init(),
+        LogFormat::Text => builder.event_format(line::Text::new()).finish().try_init(),
+        LogFormat::Json => builder.json().event_format(line::Object::new()).finish().try_init(),
     };
     // Fails only if somebody else has started it, and then lines go where they said.
     drop(started);

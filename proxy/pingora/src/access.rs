@@ -1,6 +1,7 @@
 //! One line per request: what was asked for and what became of it. No prompts, no secrets.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
@@ -22,6 +23,7 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
     let chat = ctx.chat.as_deref();
     let usage = chat.map(|chat| &chat.outcome.usage);
     let failure = chat.and_then(|chat| chat.outcome.failure.as_ref()).or(ctx.failure.as_ref());
+    let client = edge::client(session, &ctx.snapshot).map(address);
     tracing::info!(
         target: "penstock::access",
         request_id = ctx.request_id,
@@ -39,9 +41,22 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
         input_tokens = usage.and_then(|usage| usage.total_input()),
         output_tokens = usage.and_then(|usage| usage.output),
         losses = chat.and_then(|chat| chat.attempt.as_ref()).map(|attempt| attempt.losses.len()).filter(|n| *n > 0),
-        client = edge::client(session, &ctx.snapshot).map(tracing::field::display),
+        client = client.as_deref(),
         error = failure.map(describe),
     );
+}
+
+/// An address as it is written; most are of four numbers, which need no formatting machinery.
+fn address(client: IpAddr) -> String {
+    let IpAddr::V4(client) = client else { return client.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (at, octet) in client.octets().into_iter().enumerate() {
+        if at > 0 {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(octet));
+    }
+    text
 }
 
 /// The name of the client's key, never the key.

@@ -125,7 +125,15 @@ impl Gateway {
             total: exchange.course.deadline,
         };
         exchange.handle.begin_attempt(patience);
-        Ok(Box::new(upstream.peer(account, address, &timeouts)))
+        let mut peer = upstream.peer(account, address, &timeouts);
+        if exchange.passing.as_ref().is_some_and(|passing| passing.uploads()) {
+            // While a body goes up the session is not asked, which measures silence otherwise.
+            let silence = timeouts.first_byte.max(timeouts.idle);
+            peer.options.read_timeout = Some(snapshot.plan.limits.body_timeout + silence);
+            let write = peer.options.write_timeout;
+            peer.options.write_timeout = write.map(|most| most.min(timeouts.idle));
+        }
+        Ok(Box::new(peer))
     }
 
     /// An attempt failed before the client got anything of it: another one, or the end.

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
 use pingora::protocols::http::custom::{CustomMessageWrite, server::Session as CustomSession};
@@ -174,13 +174,14 @@ impl BufferedSession {
         let (bytes, media) = (beats.bytes(), beats.media);
         let mut tasks = Vec::with_capacity(2);
         if !self.header_sent {
-            let mut header = head::opening(200, media, (beats.dialect, &beats.request_id))?;
+            let named = (beats.dialect, beats.request_id.as_str());
+            let mut header = head::opening(StatusCode::OK, media, named)?;
             if matches!(self.get(), ServerSession::H1(_)) {
-                header.insert_header(TRANSFER_ENCODING, "chunked")?;
+                header.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             self.header_sent = true;
             self.handle.lock().header_is_out = true;
-            tasks.push(HttpTask::Header(Box::new(header), false));
+            tasks.push(HttpTask::Header(Box::new(header.into()), false));
         }
         tasks.push(HttpTask::Body(Some(bytes), false));
         if matches!(self.get(), ServerSession::H1(_)) {
@@ -250,7 +251,7 @@ impl BufferedSession {
         let mut header = shared.header.take().unwrap_or(held);
         if let Some(losses) = shared.losses.take() {
             // Cannot fail: both are valid already.
-            let _ = header.insert_header(head::LOSSES, losses);
+            let _ = header.insert_header(&head::LOSSES, losses);
         }
         drop(shared);
         let length = body.as_ref().map_or(0, Bytes::len);

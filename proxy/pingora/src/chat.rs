@@ -8,6 +8,8 @@ use adapters_canonical::ingress::{Asked, Framing};
 use adapters_canonical::loss::{DecodeError, Loss};
 use bytes::Bytes;
 use conf_schema::plan::{Dialect, LossPolicy, Provider};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
 use pingora_proxy::Session;
 use proxy_admit::key::{Caller, Refused};
 use proxy_route::Choice;
@@ -23,15 +25,19 @@ use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
 use crate::{buffered, clock, head};
 
+/// Where Anthropic's SDKs put a key.
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Where Google's SDKs put a key.
+static GOOGLE_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 /// As many losses are named in an error as a person may want to read.
 const MOST_NAMED: usize = 8;
 
 /// Who is asking, if they may.
 pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller, Failure> {
     let header = session.req_header();
-    let shown = |name: &str| header.headers.get(name).map(|value| value.as_bytes());
+    let shown = |name: &HeaderName| header.headers.get(name).map(HeaderValue::as_bytes);
     // The scheme's name is case-insensitive; a key without one is taken as it is.
-    let bearer = shown("authorization").map(|value| match value.split_at_checked(7) {
+    let bearer = shown(&AUTHORIZATION).map(|value| match value.split_at_checked(7) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") => key.trim_ascii(),
         _ => value,
     });
@@ -39,7 +45,7 @@ pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller,
         query.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::as_bytes)
     });
     // Where the SDKs of the four dialects put it.
-    let key = bearer.or(shown("x-api-key")).or(shown("x-goog-api-key")).or(query);
+    let key = bearer.or_else(|| shown(&API_KEY)).or_else(|| shown(&GOOGLE_API_KEY)).or(query);
     snapshot.keys.identify(key).map_err(|refused| match refused {
         Refused::Missing => Failure::KeyMissing,
         Refused::Unknown => Failure::KeyUnknown,

@@ -14,8 +14,8 @@ use std::task::{Context, Poll};
 use adapters_canonical::failure::Failure;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::Method;
 use http::header::{CONTENT_LENGTH, HOST};
+use http::{Method, StatusCode};
 use pingora::Result;
 use pingora::connectors::L4Connect;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -45,6 +45,7 @@ impl Closing {
     pub(crate) fn of(ctx: &mut Ctx, failure: Failure) -> Result<Self> {
         let id = ctx.request_id.clone();
         let (header, body) = reply::failure_parts(ctx.ingress, &failure, &id)?;
+        let header = Box::new(header.into());
         if let Some(chat) = &ctx.chat {
             chat.handle.stop_upload();
         }
@@ -76,8 +77,9 @@ impl Closing {
             // An empty file is a file.
             Some(Answer::Raw { begun: false }) => {
                 chat.handle.end_attempt();
-                let header = reply::header(200, reply::BYTES, &id)?;
-                return Ok(Self { header: Box::new(header), body: Bytes::new() });
+                let dialect = chat.ingress.dialect();
+                let header = reply::header(StatusCode::OK, reply::BYTES, dialect, &id)?;
+                return Ok(Self { header: Box::new(header.into()), body: Bytes::new() });
             }
             Some(Answer::Awaited | Answer::Raw { .. } | Answer::Streamed | Answer::Done) | None => {
                 return Self::of(ctx, failure);
@@ -88,8 +90,9 @@ impl Closing {
             Ok(body) if body.is_empty() => Self::of(ctx, failure),
             Ok(body) => {
                 chat.handle.end_attempt();
-                let header = reply::header(200, reply::JSON, &id)?;
-                Ok(Self { header: Box::new(header), body })
+                let dialect = chat.ingress.dialect();
+                let header = reply::header(StatusCode::OK, reply::JSON, dialect, &id)?;
+                Ok(Self { header: Box::new(header.into()), body })
             }
         }
     }

@@ -8,13 +8,14 @@ use std::net::IpAddr;
 
 use adapters_canonical::failure::Failure;
 use conf_schema::plan::Limits;
+use http::{HeaderName, HeaderValue};
 use pingora_proxy::Session;
 use proxy_admit::address;
 use proxy_telemetry::Metrics;
 
 use crate::snapshot::Snapshot;
 
-const FORWARDED_FOR: &str = "x-forwarded-for";
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Refuses a header with more fields than `limits` has.
 pub(crate) fn check_header(session: &Session, limits: &Limits) -> Result<(), Failure> {
@@ -35,7 +36,7 @@ pub(crate) fn check_load(metrics: &Metrics, limits: &Limits) -> Result<(), Failu
 /// Who is asking, as far as those tell who are trusted to.
 pub(crate) fn client(session: &Session, snapshot: &Snapshot) -> Option<IpAddr> {
     let peer = session.client_addr()?.as_inet()?.ip();
-    let forwarded = session.req_header().headers.get_all(FORWARDED_FOR).iter();
-    let forwarded = forwarded.map(http::HeaderValue::as_bytes);
+    let forwarded = session.req_header().headers.get_all(&FORWARDED_FOR).iter();
+    let forwarded = forwarded.map(HeaderValue::as_bytes);
     Some(address::client(peer, forwarded, &snapshot.plan.trusted_proxies))
 }

@@ -195,8 +195,8 @@ pub(crate) fn refusal(
         return Ok(exchange.last_words(failure, request_id).into());
     }
     let (mut header, body) = reply::failure_parts(exchange.ingress, &failure, request_id)?;
-    head::keep(said, &mut header)?;
-    exchange.handle.replace_header(header);
+    head::keep(said, &mut header.headers);
+    exchange.handle.replace_header(Box::new(header.into()));
     exchange.outcome.failure = Some(failure);
     Ok(body)
 }

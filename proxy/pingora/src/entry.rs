@@ -94,11 +94,11 @@ impl Gateway {
         let id = &ctx.request_id;
         let answer = match place {
             Place::Alive => {
-                reply::text(session, 200, "ok\n", id).await?;
+                reply::text(session, "ok\n", id).await?;
                 return Ok(true);
             }
             Place::Ready if !session.is_process_shutting_down() => {
-                reply::text(session, 200, "ready\n", id).await?;
+                reply::text(session, "ready\n", id).await?;
                 return Ok(true);
             }
             Place::Ready => Err(Failure::ShuttingDown),
@@ -107,7 +107,7 @@ impl Gateway {
             Place::Ask(_) => Err(Failure::Internal),
         };
         match answer {
-            Ok(body) => reply::json(session, 200, body, id).await?,
+            Ok(body) => reply::json(session, ctx.ingress.dialect(), body, id).await?,
             Err(failure) => self.refuse(session, ctx, failure).await?,
         }
         Ok(true)

@@ -11,27 +11,28 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
     RETRY_AFTER, USER_AGENT,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use pingora::Result;
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{ErrorType, OrErr, Result};
 
 use crate::ctx::Attempt;
-use crate::reply::{self, REQUEST_ID};
+use crate::reply::{self, ANTHROPIC_REQUEST_ID, REQUEST_ID};
 
 /// Says what a provider could not express.
-pub(crate) const LOSSES: &str = "x-penstock-losses";
+pub(crate) static LOSSES: HeaderName = HeaderName::from_static("x-penstock-losses");
 /// Says how a stream that breaks off is to tell of it.
 static STREAM_ERRORS: HeaderName = HeaderName::from_static("x-penstock-stream-errors");
 /// Says whether a failed attempt may be followed by another.
 static RETRY: HeaderName = HeaderName::from_static("x-penstock-retry");
 /// The provider's own name for a request, for its support.
 static UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
-/// What Anthropic calls it.
-static ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// Read by nginx and whoever imitates it.
+static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 /// The losses' header stays below what proxies take.
 const LONGEST_LOSSES: usize = 2048;
 
-/// Room for the headers of a request or an answer; what grows, grows twofold.
+/// Room for the headers of a request; what grows, grows twofold.
 const HEADERS: usize = 12;
 
 const AGENT: HeaderValue =
@@ -92,13 +93,13 @@ pub(crate) fn loss_policy(
     client: &RequestHeader,
     configured: LossPolicy,
 ) -> std::result::Result<LossPolicy, Failure> {
-    match client.headers.get(LOSSES).map(|value| value.as_bytes()) {
+    match client.headers.get(&LOSSES).map(|value| value.as_bytes()) {
         None => Ok(configured),
         Some(b"refuse") => Ok(LossPolicy::Refuse),
         Some(b"report") => Ok(LossPolicy::Report),
         Some(b"ignore") => Ok(LossPolicy::Ignore),
         Some(_) => Err(Failure::HeaderMalformed {
-            name: LOSSES,
+            name: LOSSES.as_str(),
             expected: "`refuse`, `report` or `ignore`",
         }),
     }
@@ -112,20 +113,19 @@ pub(crate) fn upstream_request(
     request_id: &str,
 ) -> Result<RequestHeader> {
     let upstream = &attempt.upstream;
-    let path = format!("{}{}", upstream.provider.base_url.path, attempt.path);
-    let mut header = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(HEADERS))?;
-    header.insert_header(HOST, upstream.host.clone())?;
-    header.insert_header(CONTENT_TYPE, JSON)?;
-    header.insert_header(CONTENT_LENGTH, attempt.body.len())?;
-    header.insert_header(ACCEPT, if streaming { EVENTS } else { JSON })?;
-    header.insert_header(ACCEPT_ENCODING, AS_IT_IS)?;
-    header.insert_header(USER_AGENT, AGENT)?;
-    header.insert_header(&REQUEST_ID, request_id)?;
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(HOST, upstream.host.clone());
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CONTENT_LENGTH, attempt.body.len().into());
+    headers.insert(ACCEPT, if streaming { EVENTS } else { JSON });
+    headers.insert(ACCEPT_ENCODING, AS_IT_IS);
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert(&REQUEST_ID, reply::value(request_id)?);
     for (name, value) in &attempt.headers {
-        header.insert_header(name, value)?;
+        headers.insert(name, value.clone());
     }
     if let Some((name, value)) = upstream.credential(attempt.account) {
-        header.insert_header(name, value)?;
+        headers.insert(name, value.clone());
     }
     let in_dialect: &[HeaderName] = match (attempt.passthrough, attempt.face.dialect) {
         (true, Dialect::OpenAi | Dialect::Responses) => &FORWARDED_TO_OPENAI,
@@ -137,13 +137,19 @@ pub(crate) fn upstream_request(
         let mut values = client.headers.get_all(name).iter();
         // The client's word goes before ours.
         if let Some(value) = values.next() {
-            header.insert_header(name, value)?;
+            headers.insert(name, value.clone());
         }
         for value in values {
-            header.append_header(name, value)?;
+            headers.append(name, value.clone());
         }
     }
-    Ok(header)
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = Method::POST;
+    parts.uri = format!("{}{}", upstream.provider.base_url.path, attempt.path)
+        .try_into()
+        .or_err(ErrorType::InvalidHTTPHeader, "the upstream's path")?;
+    parts.headers = headers;
+    Ok(parts.into())
 }
 
 /// The header of a successful answer as the client gets it, in place of the upstream's.
@@ -153,27 +159,26 @@ pub(crate) fn client_response(
     losses: Option<HeaderValue>,
     named: (Dialect, &str),
 ) -> Result<ResponseHeader> {
-    let mut header = opening(upstream.status.as_u16(), media, named)?;
-    keep(&upstream.headers, &mut header)?;
+    let mut header = opening(upstream.status, media, named)?;
+    keep(&upstream.headers, &mut header.headers);
     if let Some(losses) = losses {
-        header.insert_header(LOSSES, losses)?;
+        header.headers.insert(&LOSSES, losses);
     }
-    Ok(header)
+    Ok(header.into())
 }
 
 /// What the header of an answer says before anything is known of the answer itself.
 pub(crate) fn opening(
-    status: u16,
+    status: StatusCode,
     media: Media,
     (dialect, request_id): (Dialect, &str),
-) -> Result<ResponseHeader> {
+) -> Result<Parts> {
     let content_type = if media == Media::Events { EVENTS } else { JSON };
-    let mut header = reply::header(status, content_type, request_id)?;
-    reply::name_too(dialect, request_id, &mut header)?;
+    let mut header = reply::header(status, content_type, dialect, request_id)?;
     if media != Media::Json {
-        header.insert_header(CACHE_CONTROL, "no-cache")?;
+        header.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // nginx buffers answers unless told not to.
-        header.insert_header("x-accel-buffering", "no")?;
+        header.headers.insert(&ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
     Ok(header)
 }
@@ -194,20 +199,19 @@ pub(crate) fn encoding(header: &ResponseHeader) -> Option<&str> {
 
 /// Keeps what the provider says about the request's name and the account's limits, in answers of
 /// all kinds.
-pub(crate) fn keep(from: &HeaderMap, to: &mut ResponseHeader) -> Result<()> {
+pub(crate) fn keep(from: &HeaderMap, to: &mut HeaderMap) {
     if let Some(id) = from.get(&REQUEST_ID).or_else(|| from.get(&ANTHROPIC_REQUEST_ID)) {
-        to.insert_header(&UPSTREAM_REQUEST_ID, id)?;
+        to.insert(&UPSTREAM_REQUEST_ID, id.clone());
     }
-    let retry_after_is_said = to.headers.contains_key(RETRY_AFTER);
+    let retry_after_is_said = to.contains_key(RETRY_AFTER);
     for (name, value) in from {
         let limit = name.as_str().starts_with("x-ratelimit-")
             || name.as_str().starts_with("anthropic-ratelimit-")
             || (name == RETRY_AFTER && !retry_after_is_said);
         if limit {
-            to.append_header(name, value)?;
+            to.append(name, value.clone());
         }
     }
-    Ok(())
 }
 
 /// What the header of an answer says of `losses`, if there are any.

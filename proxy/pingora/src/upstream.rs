@@ -140,9 +140,7 @@ impl Upstream {
         peer.options = self.options.clone();
         peer.options.connection_timeout = Some(timeouts.connect);
         peer.options.total_connection_timeout = Some(timeouts.connect);
-        // A safety net: silence is measured by the buffered session, which ends it first.
-        let silence = timeouts.first_byte.max(timeouts.idle);
-        peer.options.read_timeout = Some(silence + Duration::from_secs(5));
+        // No timeout for reading: silence is measured by the buffered session.
         peer.group_key = self.accounts.get(account).map_or(0, |account| account.group_key);
         peer
     }

@@ -8,7 +8,7 @@ pub(crate) use request::pass_request;
 pub use tap::ContentTap;
 
 use adapters_canonical::usage::Usage;
-use serde::Deserialize;
+use adapters_json::scan;
 
 use crate::egress::Tally;
 use crate::wire::response::UsageMetadata;
@@ -16,16 +16,10 @@ use crate::wire::response::UsageMetadata;
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        usage_metadata: Option<UsageMetadata<'a>>,
-    }
-
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
+    let usage = scan::member(body, "usageMetadata")?;
+    let usage: Option<UsageMetadata<'_>> = serde_json::from_slice(usage).ok()?;
     let mut tally = Tally::default();
-    tally.update(&answer.usage_metadata?);
+    tally.update(&usage?);
     tally.usage()
 }
 

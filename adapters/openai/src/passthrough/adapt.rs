@@ -20,8 +20,11 @@ use crate::quirk::{Quirk, Quirks};
 /// `tool_choice: "auto"`) is none.
 #[must_use]
 pub fn adapt_request(body: &[u8], quirks: Quirks) -> Translated<Cow<'_, [u8]>> {
-    let sealed = !quirks.has(Quirk::TakesCallSeals) && has_sealed_ids(body);
-    let json = read::text(body).ok().filter(|_| sealed || !quirks.is_empty());
+    let sealed = !quirks.has(Quirk::TakesCallSeals) && call_id::may_be_in(body);
+    if !sealed && quirks.is_empty() {
+        return Cow::Borrowed(body).into();
+    }
+    let json = read::text(body).ok();
     let Some((json, raw)) = json.and_then(|json| Some((json, serde_json::from_str(json).ok()?)))
     else {
         return Cow::Borrowed(body).into();
@@ -34,10 +37,6 @@ pub fn adapt_request(body: &[u8], quirks: Quirks) -> Translated<Cow<'_, [u8]>> {
     }
     edits.sort_by_key(|(range, _)| range.start);
     Translated { value: Cow::Owned(edit::splice(body, &edits)), losses }
-}
-
-fn has_sealed_ids(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_ok_and(call_id::may_be_in)
 }
 
 /// The quirk that leaves a member out.

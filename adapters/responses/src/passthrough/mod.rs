@@ -7,7 +7,7 @@
 mod tap;
 
 use adapters_canonical::usage::Usage as Tokens;
-use serde::Deserialize;
+use adapters_json::scan;
 
 use crate::wire::usage::{ToolUsage, Usage};
 
@@ -15,24 +15,15 @@ pub(crate) use tap::EventTap;
 
 /// What a whole answer says it cost, without reading the rest of it.
 pub(crate) fn read_usage(body: &[u8]) -> Option<Tokens> {
-    #[derive(Deserialize)]
-    struct Answer {
-        usage: Option<Usage>,
-        tool_usage: Option<ToolUsage>,
-    }
-
-    let Answer { usage, tool_usage } = serde_json::from_slice(body).ok()?;
-    tokens(usage, tool_usage.as_ref())
+    let usage: Option<Usage> = serde_json::from_slice(scan::member(body, "usage")?).ok()?;
+    let tools = scan::member(body, "tool_usage");
+    let tools: Option<ToolUsage> = tools.and_then(|tools| serde_json::from_slice(tools).ok()?);
+    tokens(usage, tools.as_ref())
 }
 
 /// What a response is called.
 pub(crate) fn read_id(json: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Answer {
-        id: String,
-    }
-
-    serde_json::from_slice(json).ok().map(|Answer { id }| id)
+    serde_json::from_slice(scan::member(json, "id")?).ok()
 }
 
 /// The usage of a response, its searches included.

@@ -227,6 +227,17 @@ async fn files_and_batches_pass_with_their_methods_and_stay_in_one_account() {
 }
 
 #[tokio::test]
+async fn an_empty_file_is_a_file() {
+    let header = [("content-type", "application/octet-stream")];
+    let script = Script::always(Reply::whole(200, &header, ""));
+    let (gateway, _upstream) = behind(Dialect::OpenAi, script, "").await;
+    let answer = gateway.client.get(gateway.url("/v1/files/file-1/content")).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-length"], "0");
+    assert_eq!(answer.bytes().await.unwrap(), "");
+}
+
+#[tokio::test]
 async fn a_batch_is_made_once_or_not_at_all() {
     let (gateway, upstream) = behind(
         Dialect::OpenAi,

@@ -302,6 +302,18 @@ async fn a_provider_that_refuses_before_it_has_all_of_it_is_heard() {
 }
 
 #[tokio::test]
+async fn a_provider_that_takes_nothing_of_it_is_not_waited_for_forever() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let config = Dialect::OpenAi.config(&url, "timeouts: {first_byte: 1s, idle: 1s},");
+    let gateway = Gateway::start(&format!("limits: {{body_timeout: 4s}}\n{config}")).await;
+    // It accepts, by its kernel, and never reads.
+    let answer = transcribe(&gateway, form(true, 60 << 20)).await;
+    assert_eq!(answer.status(), 504);
+    drop(listener);
+}
+
+#[tokio::test]
 async fn a_second_model_behind_the_file_is_seen_and_reaches_nobody() {
     let (gateway, upstream) = behind(Dialect::OpenAi, heard(), "").await;
     let mut form = form(true, 300_000);
