@@ -8,5 +8,4 @@ pub(crate) mod ask;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod fields;
-pub(crate) mod object;
 pub(crate) mod request;

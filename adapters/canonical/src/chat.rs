@@ -62,6 +62,39 @@ pub struct ChatRequest {
     pub stream: Option<StreamOptions>,
 }
 
+impl ChatRequest {
+    /// About how many bytes the conversation takes in any dialect: a guess that costs no more than a
+    /// look at each part.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        // Names and punctuation around each message.
+        const AROUND: usize = 48;
+        let length = |message: &Message| message.parts.iter().map(Part::length).sum::<usize>();
+        self.messages.iter().map(|message| AROUND + length(message)).sum()
+    }
+}
+
+impl Part {
+    fn length(&self) -> usize {
+        match self {
+            Self::Text(text) => text.text.len(),
+            Self::Image(it) | Self::Audio(it) | Self::Video(it) | Self::Document(it) => {
+                match &it.source {
+                    MediaSource::Url(words)
+                    | MediaSource::Base64(words)
+                    | MediaSource::File(words)
+                    | MediaSource::Text(words) => words.len(),
+                }
+            }
+            Self::Reasoning(thought) => thought.text.len(),
+            Self::Refusal(words) => words.len(),
+            Self::ToolCall(call) => call.arguments.len(),
+            Self::ToolResult(result) => result.parts.iter().map(Self::length).sum(),
+            Self::Opaque(opaque) => opaque.json.get().len(),
+        }
+    }
+}
+
 /// What a streaming client asked for beside the stream itself.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct StreamOptions {

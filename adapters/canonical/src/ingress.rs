@@ -140,8 +140,8 @@ pub struct Envelope<'a> {
     pub previous: Option<Cow<'a, str>>,
     /// How long the answer may be, if that is a number.
     pub max_tokens: Option<u64>,
-    /// Where the value of `metadata` stands in the body, in dialects whose clients choose its
-    /// entries: see [`metadata`](Self::metadata).
+    /// Where the value of `metadata` (Gemini: `labels`) stands in the body: see
+    /// [`metadata`](Self::metadata).
     pub metadata: Option<Range<usize>>,
 }
 
@@ -267,6 +267,10 @@ pub trait StreamTap: Send + Sync {
 
     /// How many events were left out because they could not be read.
     fn malformed(&self) -> u64;
+
+    /// Bytes of the answer's words that have passed since the provider last said how much output
+    /// there was: what an estimate goes by if the stream is cut.
+    fn unreported(&self) -> u64;
 
     /// The name under which the provider keeps the answer, as [`Ingress::read_kept_id`].
     fn kept_id(&self) -> Option<String> {

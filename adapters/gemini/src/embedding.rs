@@ -123,7 +123,7 @@ pub fn decode_request(
     let mut losses = Vec::new();
     for (at, request) in requests.into_iter().enumerate() {
         let base = method.request(at);
-        for (name, _) in &request.other {
+        for (name, _) in &request.other.0 {
             let path = format!("{base}{}", &**name);
             losses.push(Loss::dropped(path, "only providers of the Gemini dialect have it"));
         }

@@ -6,12 +6,14 @@
 //! | module        | answers                                                          |
 //! |---------------|------------------------------------------------------------------|
 //! | [`edit`]      | how is a part of a body replaced, and nothing else?              |
+//! | [`mod@object`] | which members does an object have, and what of the others?      |
 //! | [`read`]      | what does the body say, and if it does not fit, where?           |
 //! | [`scan`]      | what is one member, whatever the others are?                     |
 //! | [`string`]    | how is a string read without a copy, and what may stand for one? |
 //! | [`mod@write`] | how does a value get into a buffer?                              |
 
 pub mod edit;
+pub mod object;
 pub mod read;
 pub mod scan;
 pub mod string;

@@ -36,10 +36,9 @@ pub(crate) fn seal_in<'a>(id: &'a str, seal: Option<&str>) -> Cow<'a, str> {
 
 /// The provider's own id, and the seal if there was one in it.
 pub(crate) fn apart(id: &str) -> (&str, Option<String>) {
-    let Some((own, written)) = id.rsplit_once(SEPARATOR) else { return (id, None) };
-    if own.is_empty() {
+    let Some((own, written)) = split(id).filter(|(own, _)| !own.is_empty()) else {
         return (id, None);
-    }
+    };
     if written.is_empty() {
         return (own, None);
     }
@@ -47,6 +46,21 @@ pub(crate) fn apart(id: &str) -> (&str, Option<String>) {
         Some(seal) => (own, Some(seal)),
         None => (id, None),
     }
+}
+
+/// Around the last separator. Ids are short: to prepare a search takes longer than to look.
+fn split(id: &str) -> Option<(&str, &str)> {
+    let mut windows = id.as_bytes().windows(SEPARATOR.len());
+    let at = windows.rposition(|window| window == SEPARATOR.as_bytes())?;
+    Some((id.get(..at)?, id.get(at + SEPARATOR.len()..)?))
+}
+
+/// As [`apart`], of an id that is kept.
+pub(crate) fn take_apart(mut id: String) -> (String, Option<String>) {
+    let (own, seal) = apart(&id);
+    let length = own.len();
+    id.truncate(length);
+    (id, seal)
 }
 
 /// Whether `body` may hold an id with a seal: a quick look before a thorough one.

@@ -38,6 +38,9 @@ pub(crate) fn read(raw: &RawValue) -> Option<Citation> {
 /// Gives each citation to the text it stands with: their ranges are of all texts joined, those of a
 /// canonical citation of its own text. What is about no text is handed back.
 pub(crate) fn attach(parts: &mut [Part], citations: Vec<Citation>) -> Vec<Citation> {
+    if citations.is_empty() {
+        return citations;
+    }
     let mut texts: Vec<(u64, &mut Text)> = Vec::new();
     let mut start = 0_u64;
     for part in parts {

@@ -13,7 +13,7 @@ use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
 use crate::embedding::Embeddings;
-use crate::quirk::Quirks;
+use crate::quirk::{Quirk, Quirks};
 
 /// Asks OpenAI.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,9 +58,13 @@ impl Egress for OpenAi {
 
 impl Egress for Compatible {
     fn credential(&self, secret: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {secret}"))?;
+        let (name, value) = match self.quirks.has(Quirk::KeyHeader) {
+            true => (HeaderName::from_static("api-key"), secret.to_owned()),
+            false => (AUTHORIZATION, format!("Bearer {secret}")),
+        };
+        let mut value = HeaderValue::try_from(value)?;
         value.set_sensitive(true);
-        Ok((AUTHORIZATION, value))
+        Ok((name, value))
     }
 
     fn encode_request(

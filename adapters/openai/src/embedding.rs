@@ -19,8 +19,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::de::{self, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::passthrough;
 use crate::wire::usage::Usage;
+use crate::{address, passthrough};
 
 /// Where the dialect is asked for vectors, below the base URL.
 const PATH: &str = "/embeddings";
@@ -49,7 +49,7 @@ impl EmbedIngress for Embeddings {
         target: &Target<'_>,
     ) -> UpstreamRequest {
         UpstreamRequest {
-            path: PATH.to_owned(),
+            path: address::path(target, PATH),
             headers: Vec::new(),
             body: passthrough::rewrite_request(body, envelope, target.model, false),
         }
@@ -150,7 +150,7 @@ fn encode_request(request: &EmbeddingRequest, target: &Target<'_>) -> Translated
         .filter(|(_, said)| *said)
         .map(|(path, _)| Loss::dropped(path, "the provider makes one kind of vector only"))
         .collect();
-    let value = UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body };
+    let value = UpstreamRequest { path: address::path(target, PATH), headers: Vec::new(), body };
     Translated { value, losses }
 }
 

@@ -23,7 +23,7 @@ use adapters_canonical::usage::Usage;
 
 use adapters_openai_words::{failure, models};
 
-use crate::passthrough;
+use crate::{address, passthrough};
 
 pub use envelope::read_optional_envelope;
 pub use request::decode_request;
@@ -36,7 +36,7 @@ pub(crate) use message::located;
 pub(crate) use response::completion_id;
 
 /// Where the dialect is asked, below the base URL.
-const PATH: &str = "/chat/completions";
+pub(crate) const PATH: &str = "/chat/completions";
 
 /// Status and body for a client that speaks OpenAI.
 #[must_use]
@@ -101,7 +101,7 @@ impl Ingress for ChatCompletions {
         inject_usage: bool,
     ) -> UpstreamRequest {
         UpstreamRequest {
-            path: PATH.to_owned(),
+            path: address::path(target, PATH),
             headers: Vec::new(),
             body: passthrough::rewrite_request(body, envelope, target.model, inject_usage),
         }

@@ -39,6 +39,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod address;
 mod call_id;
 mod citation;
 pub mod egress;

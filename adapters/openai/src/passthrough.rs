@@ -19,6 +19,7 @@ pub use tap::ChunkTap;
 
 use serde::Deserialize;
 
+pub use crate::address::pass_path;
 use crate::wire::usage::Usage;
 
 /// What a whole answer says it cost, without reading the rest of it.

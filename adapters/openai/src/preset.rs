@@ -2,10 +2,28 @@
 //!
 //! Each entry says where its facts are from. Providers change without notice: an entry is where to
 //! look first if one refuses a request.
+//!
+//! In November 2026 they were held against what packages of that time send; `litellm` is the one of
+//! PyPI, 1.110.2, `@ai-sdk` the packages of npm:
+//!
+//! | preset     | held against                                 | what agreed                          |
+//! |------------|----------------------------------------------|--------------------------------------|
+//! | azure      | `@ai-sdk/azure` 3.0.128, litellm, openai 3.54 | addresses, `api-version`, `api-key`  |
+//! | mistral    | `@ai-sdk/mistral` 3.0.69, litellm            | address, `max_tokens`, `random_seed`, `any`, thoughts as content, no `user`, `logprobs`, `logit_bias` |
+//! | groq       | `@ai-sdk/groq` 3.0.71, litellm               | address, `reasoning`, `user`, `strict`, tiers |
+//! | deepseek   | `@ai-sdk/deepseek` 2.0.69, litellm           | address, `max_tokens`, no `seed`, `strict` in its beta only, `reasoning_content` must come back |
+//! | xai        | `@ai-sdk/xai` 3.0.138, litellm               | address, no penalties; it takes `service_tier` |
+//! | openrouter | `@openrouter/ai-sdk-provider` 2.10.0, litellm | address, `reasoning`, `reasoning_details`, `cache_control` |
+//! | together   | `@ai-sdk/togetherai` 2.0.84, litellm         | address                              |
+//! | fireworks  | `@ai-sdk/fireworks` 2.0.90, litellm          | address, `top_k`, `user`, tiers, `prompt_cache_key` |
+//! | cerebras   | `@ai-sdk/cerebras` 2.0.82, litellm           | address, thoughts go back as `reasoning`, no penalties, `n`, `logit_bias` |
+//!
+//! Google's imitation and the servers that one runs oneself have not been held against anything but
+//! their documentation.
 
 use crate::egress::Compatible;
 use crate::quirk::Quirk::{
-    CacheControl, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
+    CacheControl, KeyHeader, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
     NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
     NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
     NoUser, NoVerbosity, OneChoice, RandomSeed, ReasoningObject, RequiredIsAny, TakesCallSeals,
@@ -42,8 +60,9 @@ pub const PRESETS: &[Preset] = &[
     // https://platform.openai.com/docs/api-reference/chat: the measure of the others.
     preset("openai", Some("https://api.openai.com/v1"), &[]),
     // https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle: the `v1` surface,
-    // `https://RESOURCE.openai.azure.com/openai/v1`. Its first chunk has no choices.
-    preset("azure", None, &[NoServiceTier]),
+    // `https://RESOURCE.openai.azure.com/openai/v1`, or, with an API version, deployments. Its first
+    // chunk has no choices.
+    preset("azure", None, &[KeyHeader, NoServiceTier]),
     // https://ai.google.dev/gemini-api/docs/openai: refuses members it does not know; the seal on a
     // call stands in `extra_content` and must come back.
     preset(
@@ -135,7 +154,6 @@ pub const PRESETS: &[Preset] = &[
             NoPenalties,
             NoStore,
             NoMetadata,
-            NoServiceTier,
             NoVerbosity,
             NoPromptCache,
             NoAllowedTools,

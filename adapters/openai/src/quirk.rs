@@ -91,6 +91,8 @@ quirks! {
     ReasoningObject = "reasoning_object",
     /// Takes the seal on a call back in `extra_content.google.thought_signature`.
     TakesCallSeals = "takes_call_seals",
+    /// Takes its key in `api-key`, not as a bearer's.
+    KeyHeader = "key_header",
     /// Takes `cache_control` on content parts and tools.
     CacheControl = "cache_control",
 }

@@ -9,10 +9,14 @@ use adapters_json::{read, write};
 use serde::{Deserialize, Serialize};
 
 use crate::egress::encode_count;
-use crate::ingress::{decode_request, rename};
+use crate::ingress::{decode_request, path_of, rename};
 
 /// Where the dialect is asked, below the base URL.
-pub(crate) const PATH: &str = "/responses/input_tokens";
+const PATH: &str = "/responses/input_tokens";
+
+pub(crate) fn path(target: &Target<'_>) -> String {
+    path_of(PATH, target)
+}
 
 /// Counting, as clients ask for it and as providers are asked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +48,7 @@ impl CountIngress for InputTokens {
         target: &Target<'_>,
     ) -> UpstreamRequest {
         let body = rename(body, envelope, target);
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body }
+        UpstreamRequest { path: path(target), headers: Vec::new(), body }
     }
 }
 

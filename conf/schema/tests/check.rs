@@ -36,6 +36,7 @@ fn full() -> Fake {
             ("OPENAI_API_KEY", "sk-oai\n"),
             ("GEMINI_API_KEY", "sk-gem"),
             ("GROQ_API_KEY", "sk-groq"),
+            ("AZURE_OPENAI_API_KEY", "sk-azure"),
             ("PENSTOCK_KEY", "pk-1"),
             ("EMPTY", "\n"),
             ("BAD", "a\nb"),
@@ -136,7 +137,7 @@ limits: {}
              letters, digits and `_`",
             "18:11: providers[1].name: character 2 is not allowed; use letters, digits and `._-`",
             "20:15: providers[1].base_url: must begin with `https://` or `http://`",
-            "21:18: providers[1].api_version: is only for providers of dialect `anthropic`",
+            "21:18: providers[1].api_version: is only for providers of dialect `anthropic` or preset `azure`",
             "22:23: providers[1].forward_headers[0]: `authorization` is the gateway's to set",
             "22:38: providers[1].forward_headers[1]: is not the name of a header",
             "23:15: providers[1].accounts: needs at least one account; leave out its `api_key` \
@@ -376,6 +377,17 @@ fn conditions_are_read_and_checked() {
 }
 
 #[test]
+fn azure_has_a_version_if_it_is_said() {
+    for (more, version) in
+        [("", None), ("  api_version: 2025-04-01-preview\n", Some("2025-04-01-preview"))]
+    {
+        let url = "https://a.openai.azure.com";
+        let plan = plan(&provider(&format!("  preset: azure\n  base_url: {url}\n{more}")));
+        assert_eq!(plan.providers[0].api_version.as_deref(), version);
+    }
+}
+
+#[test]
 fn each_dialect_knows_where_its_provider_is() {
     for (dialect, url, version) in [
         ("openai", "https://api.openai.com/v1", None),
@@ -416,6 +428,8 @@ fn the_reference_file_means_what_it_says() {
     assert_eq!(anthropic.accounts[0].weight.get(), 3);
     let Credential::Key(key) = &anthropic.accounts[1].credential else { panic!() };
     assert_eq!(key.expose(), "sk-ant-2");
+    let azure = plan.provider("azure").unwrap();
+    assert_eq!(azure.api_version.as_deref(), Some("2025-04-01-preview"));
     assert_eq!(plan.provider("local").unwrap().base_url.authority(), "127.0.0.1:11434");
     let claude = plan.model("claude").unwrap();
     assert_eq!(claude.targets[1].provider.name.as_str(), "openai");
@@ -778,13 +792,20 @@ fn a_preset_says_where_a_server_is_and_what_it_speaks() {
     problems(
         "providers:\n- {name: a, preset: azure, accounts: [{name: a}]}\n\
          - {name: b, preset: groq, dialect: gemini, accounts: [{name: a}]}\n\
-         - {name: c, preset: grok, accounts: [{name: a}]}\n",
+         - {name: c, preset: grok, accounts: [{name: a}]}\n\
+         - {name: d, preset: azure, base_url: \"https://a.example/openai/v1\", api_version: \"1\", \
+         accounts: [{name: a}]}\n\
+         - {name: e, preset: groq, api_version: \"1\", accounts: [{name: a}]}\n",
         &[
             "2:3: providers[0]: needs a `base_url`: for `azure` everybody has their own",
             "3:21: providers[1].preset: is only for providers of dialect `openai`",
             "4:21: providers[2].preset: expected `azure`, `google`, `mistral`, `groq`, \
              `deepseek`, `xai`, `openrouter`, `together`, `fireworks`, `cerebras`, `vllm`, \
              `sglang`, `ollama` or `llama.cpp`; did you mean `groq`?",
+            "5:82: providers[3].api_version: adds `/openai/deployments/…` to a `base_url`, which \
+             must end before",
+            "6:40: providers[4].api_version: is only for providers of dialect `anthropic` or \
+             preset `azure`",
         ],
     );
 }

@@ -8,6 +8,7 @@ use adapters_canonical::failure::Failure;
 use pingora_proxy::Session;
 use proxy_admit::key::Caller;
 
+use crate::answer::Estimate;
 use crate::ctx::Ctx;
 use crate::edge;
 
@@ -40,6 +41,7 @@ pub(crate) fn log(session: &Session, ctx: &Ctx, status: u16, took: Duration) {
         first_chunk_ms = chat.and_then(|chat| chat.timing.first).map(millis),
         input_tokens = usage.and_then(|usage| usage.total_input()),
         output_tokens = usage.and_then(|usage| usage.output),
+        tokens_estimated = chat.map(|chat| chat.outcome.estimated).filter(|it| *it != Estimate::default()).map(|it| it.input.saturating_add(it.output)),
         losses = chat.and_then(|chat| chat.attempt.as_ref()).map(|attempt| attempt.losses.len()).filter(|n| *n > 0),
         client = client.as_deref(),
         error = failure.map(describe),

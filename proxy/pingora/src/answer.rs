@@ -23,12 +23,23 @@ pub(crate) struct Outcome {
     pub(crate) usage: Usage,
     /// Why the client got less than it asked for.
     pub(crate) failure: Option<Failure>,
+    /// Bytes of words that no usage counts.
+    pub(crate) unreported: u64,
+    /// Those of the usage that nobody reported.
+    pub(crate) estimated: Estimate,
     /// Events that could not be read.
     pub(crate) malformed: u64,
     /// What of the answer the client's dialect has no words for.
     pub(crate) losses: Vec<Loss>,
     /// What the provider calls it, if the next request can go on from it.
     pub(crate) kept_id: Option<String>,
+}
+
+/// Tokens that nobody reported and that were taken to be used all the same.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Estimate {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
 }
 
 /// The two sides of an answer that is translated, or passes through from one to the other.

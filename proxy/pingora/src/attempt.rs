@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use adapters_canonical::failure::Failure;
+use bytes::Bytes;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType};
 use pingora_proxy::Session;
@@ -11,12 +12,12 @@ use proxy_route::Choice;
 
 use crate::buffered::ENDED_UNSEEN;
 use crate::cause::{Cause, cause};
-use crate::chat;
 use crate::closing::Closing;
 use crate::ctx::{Answer, Ctx};
 use crate::gateway::Gateway;
 use crate::handle::Patience;
 use crate::routing::Placeless;
+use crate::{chat, clock};
 
 /// A failure of ours that the context holds; Pingora only needs to know that there is one.
 pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
@@ -134,6 +135,32 @@ impl Gateway {
             peer.options.write_timeout = write.map(|most| most.min(timeouts.idle));
         }
         Ok(Box::new(peer))
+    }
+
+    /// What the client gets for the next bytes of a stream, if anything yet.
+    pub(crate) fn stream(
+        &self,
+        ctx: &mut Ctx,
+        piece: Option<&[u8]>,
+        end: bool,
+    ) -> Result<Option<Bytes>, Box<Error>> {
+        let started = ctx.started;
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
+        let out = match exchange.handle.push(piece, end) {
+            // The client knows nothing of this answer yet.
+            Err(failure) => return Err(self.failed(ctx, failure)),
+            Ok(_) if exchange.handle.is_garbled() && self.asks_again(ctx) => return Err(again()),
+            Ok(out) if out.is_empty() => return Ok(None),
+            Ok(out) => out,
+        };
+        let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
+        if let Some(attempt) = exchange.attempt.as_mut().filter(|it| it.first_byte.is_none()) {
+            attempt.answered(clock::now());
+            // There will be no other attempt, and a stream may go on for minutes.
+            exchange.release_request();
+        }
+        self.time_chunk(ctx, started);
+        Ok(Some(Bytes::from(out)))
     }
 
     /// An attempt failed before the client got anything of it: another one, or the end.

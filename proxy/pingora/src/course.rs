@@ -33,6 +33,7 @@ const MOST_RETURNS: u32 = 6;
 pub(crate) struct Course {
     pub(crate) route: Arc<Route>,
     session: Option<SessionId>,
+    input_tokens: u64,
     estimated_tokens: u64,
     prices: Vec<f64>,
     tried: Vec<Tried>,
@@ -56,6 +57,8 @@ pub(crate) struct Course {
     facts: Option<Box<Facts>>,
     /// Targets that do not take this request.
     barred: Barred,
+    /// Whether an answer was given up because its beginning could not be read.
+    doubted: bool,
 }
 
 impl Course {
@@ -77,6 +80,7 @@ impl Course {
         Self {
             session: ask.session(snapshot, &route),
             route,
+            input_tokens: ask.input_tokens(),
             estimated_tokens: ask.estimated_tokens(),
             prices: resolved.targets().iter().map(|target| ask.price(target)).collect(),
             tried: Vec::new(),
@@ -91,6 +95,7 @@ impl Course {
             asked: Vec::new(),
             facts,
             barred,
+            doubted: false,
         }
     }
 
@@ -138,9 +143,33 @@ impl Course {
         self.pinned = self.tried.len();
     }
 
+    /// What the request itself is taken to cost, if nobody says it.
+    pub(crate) fn input_tokens(&self) -> u64 {
+        self.input_tokens
+    }
+
+    /// Whether an answer may be given up because its beginning cannot be read: once. A provider
+    /// that always begins like that is to be heard in the end.
+    pub(crate) fn may_doubt(&mut self) -> bool {
+        !std::mem::replace(&mut self.doubted, true)
+    }
+
     /// Not there again.
     pub(crate) fn avoid(&mut self, tried: Tried) {
         self.tried.push(tried);
+    }
+
+    /// Does `step` as if all these places had been tried too.
+    pub(crate) fn without<T>(
+        &mut self,
+        places: impl IntoIterator<Item = Tried>,
+        step: impl FnOnce(&Self) -> T,
+    ) -> T {
+        let known = self.tried.len();
+        self.tried.extend(places);
+        let done = step(self);
+        self.tried.truncate(known);
+        done
     }
 
     /// Forgets which accounts were tried, so that they are tried once more after a pause; says
@@ -254,6 +283,11 @@ impl Ask<'_> {
     }
 }
 
+/// What so many bytes of words come to, if nobody counts them.
+pub(crate) fn tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
 /// How long an attempt may take: the model's word goes before the provider's.
 pub(crate) fn timeouts(
     resolved: &Resolved,
@@ -352,7 +386,7 @@ mod tests {
         assert_eq!(refused(404, None), R::ModelMissing);
         assert_eq!(refused(409, None), R::Conflict);
         assert_eq!(refused(408, None), R::Conflict);
-        assert_eq!(refused(504, None), R::TimedOut);
+        assert_eq!(refused(504, None), R::Broken);
         assert_eq!(refused(500, None), R::Broken);
         assert_eq!(refused(529, None), R::Overloaded { retry_after: None });
         assert_eq!(refused(422, None), R::Request);

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::LossKind;
+use adapters_canonical::usage::Usage;
 use bytes::Bytes;
 use http::HeaderMap;
 use pingora_proxy::Session;
 use proxy_route::account::Success;
 use proxy_route::retry;
 
-use crate::answer::{Said, Sides, Unusable};
+use crate::answer::{Estimate, Said, Sides, Unusable};
 use crate::course;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
@@ -63,6 +64,8 @@ impl Gateway {
         self.metrics.request(&labels, status, took);
         let Some(chat) = &ctx.chat else { return };
         self.metrics.usage(&labels, &chat.outcome.usage);
+        let Estimate { input, output } = chat.outcome.estimated;
+        self.metrics.estimated(&labels, input, output);
         let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());
         if let Some(kind) = failure.and_then(cause::upstream_failure) {
             self.metrics.upstream_failure(&labels, kind);
@@ -117,6 +120,34 @@ impl ChatExchange {
         self.ingress.encode_stream(context).fail(&failure, &mut out);
         self.outcome.failure.get_or_insert(failure);
         out
+    }
+
+    /// What is paid for an answer that was cut, as far as its provider did not say it: it would
+    /// have been said at the end. `gone` if it was the client who cut it.
+    pub(crate) fn estimate(&mut self, gone: bool) {
+        let outcome = &mut self.outcome;
+        // Whoever refuses, or fails before the first word, is not paid.
+        let said = outcome.unreported > 0 || outcome.usage.output.is_some_and(|it| it > 0);
+        let Some(attempt) = &self.attempt else { return };
+        let asked = attempt.body.is_empty() && attempt.reservation.is_some();
+        if !(gone && asked || outcome.failure.is_some() && said) {
+            return;
+        }
+        let Usage { output, .. } = outcome.usage;
+        outcome.estimated = Estimate {
+            input: match outcome.usage.total_input() {
+                Some(_) => 0,
+                None => self.course.input_tokens(),
+            },
+            output: course::tokens(outcome.unreported),
+        };
+        let Estimate { input, output: more } = outcome.estimated;
+        if input > 0 {
+            outcome.usage.input = Some(input);
+        }
+        if more > 0 {
+            outcome.usage.output = Some(output.unwrap_or(0).saturating_add(more));
+        }
     }
 
     /// Gives the place on the account back, and says how the request went there.

@@ -233,25 +233,11 @@ impl ProxyHttp for Gateway {
             *body = end.then(|| closing.take_body());
             return Ok(None);
         }
-        let started = ctx.started;
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(None) };
         let piece = body.take();
         let Some(attempt) = &mut exchange.attempt else { return Ok(None) };
         match &mut attempt.answer {
-            Answer::Streamed => match exchange.handle.push(piece.as_deref(), end) {
-                Ok(out) if out.is_empty() => {}
-                Ok(out) => {
-                    *body = Some(Bytes::from(out));
-                    if attempt.first_byte.is_none() {
-                        attempt.answered(clock::now());
-                        // There will be no other attempt, and a stream may go on for minutes.
-                        exchange.release_request();
-                    }
-                    self.time_chunk(ctx, started);
-                }
-                // The client knows nothing of this answer yet.
-                Err(failure) => return Err(self.failed(ctx, failure)),
-            },
+            Answer::Streamed => *body = self.stream(ctx, piece.as_deref(), end)?,
             Answer::Whole(whole) => {
                 if let Some(piece) = piece {
                     whole.push(piece).or_else(|_| {
@@ -364,6 +350,7 @@ impl ProxyHttp for Gateway {
             if chat.outcome.failure.is_none() {
                 chat.outcome.failure = ctx.failure.take();
             }
+            chat.estimate(gone);
             chat.settle(gone, now);
             self.waiting.offer(now);
         }

@@ -168,6 +168,12 @@ impl Handle {
         Ok(out)
     }
 
+    /// Whether what was pushed last is the garbled beginning of a stream: see
+    /// [`Streamed::is_garbled`].
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.lock().streamed.as_ref().is_some_and(|streamed| streamed.is_garbled())
+    }
+
     /// The well-formed end of a streamed answer that cannot go on; `None` if none has begun.
     pub(crate) fn give_up(&self, failure: &Failure) -> Option<Vec<u8>> {
         let mut out = Vec::new();

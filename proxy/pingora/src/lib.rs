@@ -36,6 +36,7 @@ mod course;
 mod ctx;
 mod dns;
 mod edge;
+mod elsewhere;
 mod ending;
 mod entry;
 mod gateway;

@@ -143,9 +143,11 @@ static GEMINI: [GeminiMethod; 5] = [
     },
 ];
 
-/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes.
+/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes; the AI
+/// SDK takes one that has for a whole path, and leaves out `models/`.
 fn gemini(path: &str) -> Option<(&str, &'static GeminiMethod)> {
-    let rest = path.strip_prefix("/v1beta/models/").or_else(|| path.strip_prefix("/v1/models/"))?;
+    let rest = path.strip_prefix("/v1beta/").or_else(|| path.strip_prefix("/v1/"))?;
+    let rest = rest.strip_prefix("models/").unwrap_or(rest);
     let (model, name) = rest.rsplit_once(':')?;
     let method = GEMINI.iter().find(|method| method.name == name)?;
     (!model.is_empty()).then_some((model, method))

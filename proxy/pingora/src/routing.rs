@@ -13,7 +13,7 @@ use proxy_route::{Bound, Choice, MoveReason, Saturated, Saturation, Tried};
 use proxy_telemetry::Metrics;
 use proxy_telemetry::routing::AccountGauges;
 
-use crate::course::{class, key_name};
+use crate::course::{Course, class, key_name};
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
 use crate::snapshot::{Snapshot, Snapshots};
@@ -43,11 +43,11 @@ impl Gateway {
         let Ctx { snapshot, caller, chat: Some(chat), .. } = ctx else {
             return Err(Placeless::Refused(Failure::Internal));
         };
-        if let Some(choice) = chat.course.next.take() {
-            return Ok(choice);
-        }
         if let Some(pause) = chat.course.pause.take() {
             idle(session, tokio::time::sleep(pause)).await.map_err(Placeless::Gone)?;
+        }
+        if let Some(choice) = chat.course.next.take() {
+            return Ok(choice);
         }
         // Whoever comes while others wait for the same waits behind them, room or not.
         let saturated = if self.waiting.is_wanted(&chat.course.route) {
@@ -106,8 +106,11 @@ impl Gateway {
         }
     }
 
-    fn choose(&self, chat: &ChatExchange, now: Instant) -> Result<Choice, Saturated> {
-        let course = &chat.course;
+    pub(crate) fn choose(&self, chat: &ChatExchange, now: Instant) -> Result<Choice, Saturated> {
+        self.choose_on(&chat.course, now)
+    }
+
+    pub(crate) fn choose_on(&self, course: &Course, now: Instant) -> Result<Choice, Saturated> {
         let choice = self.router.choose(&course.route, &course.wish(), now, &mut rand::rng())?;
         self.note_move(&choice);
         Ok(choice)
@@ -137,12 +140,16 @@ impl Gateway {
                 ("credential_refused", Failure::CredentialsRefused { model })
             }
             Saturation::NoCredential => {
+                // What is the client's own to mend comes first.
+                let malformed = chat.canonical().err().map(Failure::BodyMalformed);
                 let missing = chat.course.route.missing_credential();
-                let failure = missing.map_or(Failure::Internal, |(provider, reason)| {
-                    let (provider, reason) = (provider.to_string(), reason.to_owned());
-                    Failure::ProviderNotConfigured { provider, reason }
-                });
-                ("no_credential", failure)
+                let missing = || {
+                    missing.map_or(Failure::Internal, |(provider, reason)| {
+                        let (provider, reason) = (provider.to_string(), reason.to_owned());
+                        Failure::ProviderNotConfigured { provider, reason }
+                    })
+                };
+                ("no_credential", malformed.unwrap_or_else(missing))
             }
         };
         self.metrics.routing.saturated(chat.model_label(), reason);
@@ -167,7 +174,8 @@ impl Gateway {
         let goes_on = match verdict {
             Verdict::NextAccount => {
                 chat.course.avoid(place.into());
-                self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
+                self.holds_back(chat, failure, now)
+                    || self.goes_on(chat, failure, snapshot.plan.queue.wait, now)
             }
             Verdict::NextTarget => {
                 chat.course.avoid(Tried { target: place.target, account: None });
@@ -254,7 +262,7 @@ impl Gateway {
     }
 
     /// Counts an attempt that is over, and forgets it.
-    fn leave_behind(&self, ctx: &mut Ctx, failure: &Failure) {
+    pub(crate) fn leave_behind(&self, ctx: &mut Ctx, failure: &Failure) {
         let reason = cause::upstream_failure(failure).unwrap_or("not_expressible");
         let labels = ctx.labels();
         self.metrics.routing.retry(&labels, reason);
@@ -264,6 +272,9 @@ impl Gateway {
         if let Some(usage) = ctx.chat.as_ref().and_then(|chat| chat.handle.take_outcome()) {
             // What was used is paid for, though nobody saw it.
             self.metrics.usage(&labels, &usage.usage);
+            for _ in 0..usage.malformed {
+                self.metrics.malformed_event(labels.provider);
+            }
         }
         tracing::debug!(
             request_id = ctx.request_id,

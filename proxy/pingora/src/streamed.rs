@@ -30,6 +30,10 @@ pub(crate) struct Streamed {
     begun: bool,
     /// Why it failed before there was content.
     stillborn: Option<Failure>,
+    /// Bytes of words since the provider last counted its output.
+    unreported: u64,
+    /// What came last was the first of the stream, and some of it cannot be read.
+    garbled: bool,
 }
 
 enum Way {
@@ -67,6 +71,8 @@ impl Streamed {
             held: Vec::new(),
             begun: false,
             stillborn: None,
+            unreported: 0,
+            garbled: false,
         }
     }
 
@@ -92,17 +98,26 @@ impl Streamed {
         self.stillborn.as_ref()
     }
 
+    /// Whether what was pushed last cannot be read in part, and nothing of the stream had gone to the
+    /// client before.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.garbled
+    }
+
     /// What came of it.
     pub(crate) fn into_outcome(mut self) -> Outcome {
         if let Way::Tap(tap) = &self.way {
             self.outcome.kept_id = tap.kept_id();
         }
+        self.outcome.unreported = self.unreported;
         self.outcome
     }
 
     /// Takes the next bytes and appends what they mean to `out`.
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let (untold, malformed) = (!self.begun, self.outcome.malformed);
         self.holding(out, |this, out| this.take(chunk, out));
+        self.garbled = untold && self.outcome.malformed > malformed;
     }
 
     /// The upstream's body is complete.
@@ -214,7 +229,7 @@ impl Streamed {
 
     /// Translates what was decoded, and takes note of what it cost.
     fn forward(&mut self, out: &mut Vec<u8>) {
-        let Self { way, outcome, begun, .. } = self;
+        let Self { way, outcome, begun, unreported, .. } = self;
         let mut failed = None;
         match way {
             Way::Tap(tap) => {
@@ -222,13 +237,19 @@ impl Streamed {
                     outcome.usage.update(usage);
                 }
                 outcome.malformed = tap.malformed();
+                *unreported = tap.unreported();
                 *begun |= tap.saw_content() || tap.is_complete();
                 failed = tap.error().cloned();
             }
             Way::Translate { encoder, deltas, .. } => {
                 for delta in deltas.drain(..) {
                     match delta {
-                        Delta::Usage(ref usage) => outcome.usage.update(usage),
+                        Delta::Usage(ref usage) => {
+                            outcome.usage.update(usage);
+                            if usage.output.is_some() {
+                                *unreported = 0;
+                            }
+                        }
                         Delta::Malformed(_) => outcome.malformed += 1,
                         Delta::Loss(loss) => {
                             outcome.losses.push(loss);
@@ -238,7 +259,10 @@ impl Streamed {
                             failed = Some(error);
                             break;
                         }
-                        ref other => *begun |= is_content(other),
+                        ref other => {
+                            *begun |= is_content(other);
+                            *unreported = unreported.saturating_add(words(other));
+                        }
                     }
                     encoder.push(&delta, out);
                 }
@@ -252,6 +276,26 @@ impl Streamed {
 
     fn malformed(&self, error: DecodeError) -> Failure {
         Failure::UpstreamMalformed { provider: self.provider.to_string(), error }
+    }
+}
+
+/// Bytes of the words in a delta.
+fn words(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text { text, .. } => text.len() as u64,
+        Delta::Arguments { fragment, .. } => fragment.len() as u64,
+        Delta::PartStart { kind: PartKind::ToolCall { name, .. }, .. } => name.len() as u64,
+        Delta::Start(_)
+        | Delta::PartStart { .. }
+        | Delta::Signature { .. }
+        | Delta::Citation { .. }
+        | Delta::Logprobs { .. }
+        | Delta::PartEnd { .. }
+        | Delta::Usage(_)
+        | Delta::Finish { .. }
+        | Delta::Failure(_)
+        | Delta::Malformed(_)
+        | Delta::Loss(_) => 0,
     }
 }
 

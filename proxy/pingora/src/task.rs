@@ -12,7 +12,7 @@ use adapters_canonical::ingress::{Ingress, StreamTap};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::operation::{CountIngress, EmbedIngress};
 use adapters_canonical::usage::Usage;
-use adapters_openai::passthrough::{self, PlainTap, read_any_usage};
+use adapters_openai::passthrough::{self, PlainTap, pass_path, read_any_usage};
 use adapters_openai::quirk::Quirks;
 use bytes::Bytes;
 use conf_schema::plan::Provider;
@@ -85,7 +85,7 @@ pub(crate) fn pass(
         Task::Embed(client) => plain(client.pass_request(&chat.body, &chat.envelope, to)),
         Task::Pass(_) => plain(match &chat.passing {
             Some(passing) => UpstreamRequest {
-                path: passing.path.clone(),
+                path: pass_path(to, &passing.path),
                 headers: Vec::new(),
                 body: passing.body(&chat.body, &chat.envelope, to.model).into(),
             },

@@ -66,7 +66,8 @@ struct AccountState {
 
 impl Upstream {
     pub(crate) fn new(provider: &Arc<Provider>, http2_ping: Duration, metrics: &Metrics) -> Self {
-        let Face { egress, .. } = face(provider.dialect);
+        let preset = provider.preset.and_then(|preset| preset::find(preset.name()));
+        let egress = own_face(provider.dialect, preset).egress;
         let authority = provider.base_url.authority();
         Self {
             accounts: provider
@@ -76,7 +77,7 @@ impl Upstream {
                 .collect(),
             host: HeaderValue::from_str(&authority)
                 .unwrap_or_else(|_| HeaderValue::from_static("invalid")),
-            preset: provider.preset.and_then(|preset| preset::find(preset.name())),
+            preset,
             options: options(provider, http2_ping, metrics),
             provider: Arc::clone(provider),
         }
@@ -96,10 +97,7 @@ impl Upstream {
             (Task::Embed(_) | Task::Pass(_), Dialect::Responses) => return face(Dialect::OpenAi),
             (Task::Chat | Task::Count(_) | Task::Embed(_) | Task::Pass(_), _) => {}
         }
-        match self.preset {
-            Some(preset) => Face { dialect: Spoken::OpenAi, egress: &preset.egress },
-            None => face(self.provider.dialect),
-        }
+        own_face(self.provider.dialect, self.preset)
     }
 
     /// In what it differs from OpenAI.
@@ -156,6 +154,13 @@ impl AccountState {
             Credential::None | Credential::Missing { .. } => None,
         };
         Self { credential, group_key: hasher.finish() }
+    }
+}
+
+fn own_face(dialect: Dialect, preset: Option<&'static Preset>) -> Face {
+    match preset {
+        Some(preset) => Face { dialect: Spoken::OpenAi, egress: &preset.egress },
+        None => face(dialect),
     }
 }
 

@@ -31,14 +31,16 @@ pub enum Failure {
         /// When to come back, if the provider said it.
         retry_after: Option<Duration>,
     },
-    /// The provider has too much to do (503, 529).
+    /// The provider has too much to do (503, 529), or says when its trouble is over (any 5xx,
+    /// 408, 409, 425).
     Overloaded {
         /// When to come back, if the provider said it.
         retry_after: Option<Duration>,
     },
     /// Try again, says the provider (408, 409, 425).
     Conflict,
-    /// The provider failed: any other 5xx, an error in its stream, an answer nobody can read.
+    /// The provider failed: any other 5xx, an error in its stream, an answer nobody can read. A 504
+    /// is the provider's own clock, not ours: it may be quicker another time.
     Broken,
     /// Nothing came in time.
     TimedOut,
@@ -66,10 +68,13 @@ impl Failure {
             401 | 403 => Self::Credential,
             402 => Self::Unpaid,
             404 => Self::ModelMissing,
-            408 | 409 | 425 => Self::Conflict,
             429 => Self::Limited { retry_after },
             503 | 529 => Self::Overloaded { retry_after },
-            504 => Self::TimedOut,
+            // Whoever says when to come back has trouble that passes.
+            408 | 409 | 425 | 500.. if retry_after.is_some_and(|after| !after.is_zero()) => {
+                Self::Overloaded { retry_after }
+            }
+            408 | 409 | 425 => Self::Conflict,
             500.. => Self::Broken,
             _ => Self::Request,
         })
@@ -187,23 +192,31 @@ mod tests {
     #[test]
     fn each_status_has_its_class() {
         let wait = Some(Duration::from_secs(3));
-        for (status, expected) in [
-            (200, None),
-            (302, None),
-            (400, Some(Failure::Request)),
-            (401, Some(Failure::Credential)),
-            (404, Some(Failure::ModelMissing)),
-            (408, Some(Failure::Conflict)),
-            (413, Some(Failure::Request)),
-            (429, Some(Failure::Limited { retry_after: wait })),
-            (500, Some(Failure::Broken)),
-            (502, Some(Failure::Broken)),
-            (529, Some(Failure::Overloaded { retry_after: wait })),
-            (599, Some(Failure::Broken)),
-            (999, Some(Failure::Broken)),
+        let limited = |retry_after| Some(Failure::Limited { retry_after });
+        let overloaded = |retry_after| Some(Failure::Overloaded { retry_after });
+        // Alone, and with a time to come back.
+        for (status, plain, told) in [
+            (200, None, None),
+            (302, None, None),
+            (400, Some(Failure::Request), Some(Failure::Request)),
+            (401, Some(Failure::Credential), Some(Failure::Credential)),
+            (404, Some(Failure::ModelMissing), Some(Failure::ModelMissing)),
+            (408, Some(Failure::Conflict), overloaded(wait)),
+            (413, Some(Failure::Request), Some(Failure::Request)),
+            (429, limited(None), limited(wait)),
+            (500, Some(Failure::Broken), overloaded(wait)),
+            (502, Some(Failure::Broken), overloaded(wait)),
+            (503, overloaded(None), overloaded(wait)),
+            (504, Some(Failure::Broken), overloaded(wait)),
+            (529, overloaded(None), overloaded(wait)),
+            (599, Some(Failure::Broken), overloaded(wait)),
+            (999, Some(Failure::Broken), overloaded(wait)),
         ] {
-            assert_eq!(Failure::of_status(status, wait), expected, "{status}");
+            assert_eq!(Failure::of_status(status, None), plain, "{status}");
+            assert_eq!(Failure::of_status(status, wait), told, "{status}");
         }
+        let at_once = Failure::of_status(500, Some(Duration::ZERO));
+        assert_eq!(at_once, Some(Failure::Broken), "it counts as what it is");
     }
 
     #[test]

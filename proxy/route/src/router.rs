@@ -279,6 +279,12 @@ impl<B: Bindings> Router<B> {
         self.budget.attempts()
     }
 
+    /// Whether the retry budgets allow another try, which is then taken out of them: for one that
+    /// [`report`](Self::report) knows nothing of, because the last has not failed.
+    pub fn afford(&self, key: &str, now: Instant) -> bool {
+        self.budget.spend(key, now)
+    }
+
     /// Notes a failed try and decides what comes next. `key` is the name of the client's key,
     /// empty for nobody's. A further try is taken out of the retry budgets.
     pub fn report(

@@ -27,6 +27,7 @@ pub struct Metrics {
     per_chunk: HistogramVec,
     token_usage: HistogramVec,
     tokens: IntCounterVec,
+    estimated: IntCounterVec,
     in_flight: IntGauge,
     unlogged: IntCounter,
     losses: IntCounterVec,
@@ -106,6 +107,12 @@ impl Metrics {
                 with,
                 "penstock_tokens_total",
                 "Tokens by kind; reasoning is part of output, the other kinds do not overlap.",
+                &["provider", "account", "model", "kind"],
+            )?,
+            estimated: counters(
+                with,
+                "penstock_tokens_estimated_total",
+                "Tokens, counted in the others too, that no provider reported: of answers cut short.",
                 &["provider", "account", "model", "kind"],
             )?,
             in_flight: gauge(with, "penstock_requests_in_flight", "Requests being served.")?,
@@ -246,6 +253,17 @@ impl Metrics {
         ] {
             if let Some(tokens) = tokens {
                 self.tokens
+                    .with_label_values(&[chat.provider, chat.account, chat.model, kind])
+                    .inc_by(tokens);
+            }
+        }
+    }
+
+    /// So many of the tokens given to [`usage`](Self::usage) are an estimate.
+    pub fn estimated(&self, chat: &Chat<'_>, input: u64, output: u64) {
+        for (kind, tokens) in [("input", input), ("output", output)] {
+            if tokens > 0 {
+                self.estimated
                     .with_label_values(&[chat.provider, chat.account, chat.model, kind])
                     .inc_by(tokens);
             }

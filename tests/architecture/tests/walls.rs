@@ -148,7 +148,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest", &["tests-e2e"]),
     ("rusqlite", &["state-embedded"]),
     ("saphyr*", &["conf-schema"]),
-    ("tikv-jemalloc*", &["proxy-gateway"]),
+    ("tikv-jemalloc*", &["proxy-gateway", "tests-bench"]),
     ("tokio-postgres", &["state-postgres"]),
     ("tokio-rustls", &["tests-mock", "tests-e2e"]),
     ("tracing-subscriber", &["proxy-gateway"]),

@@ -280,7 +280,7 @@ impl Report {
         }
         writeln!(
             f,
-            "\nIn the benchmark's own process, with the system's allocator: the least CPU time of \
+            "\nIn the benchmark's own process, with the gateway's allocator: the least CPU time of \
              several batches. Requests: the envelope is read, then all of it, then it is written; \
              longer ones have more turns. Answers: of one text. Streams: each event arrives and \
              is answered by itself.\n"

@@ -16,7 +16,7 @@ const baseURL = process.argv[2];
 const client = new OpenAI({ baseURL, maxRetries: 0, timeout: 20_000 });
 const { completions } = client.chat;
 
-const upstreams = ["openai", "anthropic", "gemini"];
+const upstreams = ["openai", "responses", "anthropic", "gemini"];
 const everybody = ["mock", ...upstreams];
 const text = "Good morning from upstream";
 const hello = [{ role: "user", content: "Hello" }];
@@ -230,7 +230,7 @@ async function bad_request() {
 
 async function models() {
   const listed = await all(await client.models.list());
-  assert.deepEqual(listed.map((model) => model.id), ["listed"]);
+  assert(listed.some((model) => model.id === "listed"));
   const model = await client.models.retrieve("listed");
   assert.equal(model.id, "listed");
   assert.equal(model.object, "model");

@@ -4,9 +4,11 @@ import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-UPSTREAMS = ["openai", "anthropic", "gemini"]
+UPSTREAMS = ["openai", "responses", "anthropic", "gemini"]
 EVERYBODY = ["mock", *UPSTREAMS]
 TEXT = "Good morning from upstream"
+THOUGHT = "They ask politely"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 RESULT = "21 degrees at noon"
 QUESTION = "What is the weather in Oslo, and the time in Bergen?"
 TOOLS = {"get_weather": "Tells the weather of a city.", "get_time": "Tells the time in a city."}

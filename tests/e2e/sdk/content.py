@@ -114,7 +114,7 @@ def picture(provider):
     )
     parts = [types.Part.from_bytes(data=pixel, mime_type="image/png"), types.Part(text="Hello")]
     config = types.GenerateContentConfig(system_instruction="Be brief.", max_output_tokens=100)
-    assert generate(model=f"{provider}/text", contents=parts, config=config).text
+    assert generate(model=f"{provider}/picture", contents=parts, config=config).text
 
 
 def rate_limit(provider):
@@ -154,7 +154,7 @@ def bad_request():
 
 def models():
     listed = list(client.models.list())
-    assert [model.name for model in listed] == ["models/listed"], listed
+    assert "models/listed" in [model.name for model in listed], listed
     assert client.models.get(model="listed").name == "models/listed"
 
 

@@ -108,7 +108,7 @@ def picture(provider):
     source = {"type": "base64", "media_type": "image/png", "data": pixel}
     turn = {"role": "user", "content": [{"type": "image", "source": source},
                                         {"type": "text", "text": "Hello"}]}
-    message = create(model=f"{provider}/text", max_tokens=100, messages=[turn], system="Be brief.")
+    message = create(model=f"{provider}/picture", max_tokens=100, messages=[turn], system="Be brief.")
     assert words(message), message
 
 
@@ -163,7 +163,7 @@ def bad_request():
 
 def models():
     listed = list(client.models.list())
-    assert [model.id for model in listed] == ["listed"], listed
+    assert "listed" in [model.id for model in listed], listed
     model = client.models.retrieve("listed")
     assert (model.id, model.type) == ("listed", "model"), model
 

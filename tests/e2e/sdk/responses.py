@@ -88,9 +88,11 @@ def picture(provider):
     content = [{"type": "input_image", "image_url": pixel, "detail": "auto"},
                {"type": "input_text", "text": "Hello"}]
     response = create(
-        model=f"{provider}/text", input=[{"role": "user", "content": content}], instructions="Be brief."
+        model=f"{provider}/picture", input=[{"role": "user", "content": content}], instructions="Be brief."
     )
-    assert response.output_text and response.instructions == "Be brief.", response
+    assert response.output_text, response
+    # The upstream that speaks Responses itself does not say what it was told.
+    assert provider == "responses" or response.instructions == "Be brief.", response
 
 
 def rate_limit(provider):

@@ -19,9 +19,6 @@ pub enum Content {
 /// Another API of the provider, which is not translated.
 const OTHER: &[&str] = &["completion-text", "embedding", "transcription"];
 
-/// Shortened by whoever recorded it, so that its events do not tell what its end does.
-const SHORTENED: &[&str] = &["openai-phase.1.chunks"];
-
 /// Where the transcripts are, if they are there.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "a test, not the product")]
@@ -47,7 +44,7 @@ pub fn of(folder: &Path, dialect: Dialect) -> Vec<(String, Content)> {
 /// Some files hold the streams of several requests of one conversation.
 fn read(path: &Path, dialect: Dialect) -> Vec<(String, Content)> {
     let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    if OTHER.iter().chain(SHORTENED).any(|other| name.contains(other)) {
+    if OTHER.iter().any(|other| name.contains(other)) {
         return Vec::new();
     }
     let bytes = fs::read(path).unwrap();

@@ -13,6 +13,7 @@ mod turns;
 use adapters_canonical::chat::{ChatRequest, OutputFormat};
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::write;
 use http::{HeaderName, HeaderValue};
 
 use crate::capability::Capability;
@@ -35,15 +36,19 @@ pub(crate) const COUNT_PATH: &str = "/v1/messages/count_tokens";
 ///
 /// # Errors
 ///
-/// [`DecodeError::Shape`] names the content that this provider has no words for.
+/// [`DecodeError::Shape`] names the content that this provider has no words for, and the wish for
+/// more than one answer: who asks for several would take one for all of them.
 pub(super) fn encode(
     request: &ChatRequest,
     target: &Target<'_>,
 ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    if request.choices.is_some_and(|n| n > 1) {
+        return Err(DecodeError::shape("n", "this provider gives one answer only"));
+    }
     let mut losses = Vec::new();
     let body = body(request, target, &mut losses)?;
     dropped(request, &mut losses);
-    Ok(Translated { value: upstream(PATH, target, &body)?, losses })
+    Ok(Translated { value: upstream(PATH, target, request.length(), &body)?, losses })
 }
 
 /// Asks `target` how many tokens `request` has, as the provider counts them. What has no bearing on
@@ -67,7 +72,7 @@ pub(super) fn encode_count(
         ..body(request, target, &mut losses)?
     };
     losses.retain(|loss| COUNTED.iter().any(|path| loss.path.starts_with(path)));
-    Ok(Translated { value: upstream(COUNT_PATH, target, &body)?, losses })
+    Ok(Translated { value: upstream(COUNT_PATH, target, request.length(), &body)?, losses })
 }
 
 /// The members that have tokens.
@@ -76,13 +81,14 @@ const COUNTED: &[&str] = &["messages", "tool", "response_format"];
 fn upstream(
     path: &str,
     target: &Target<'_>,
+    length: usize,
     body: &Request<'_>,
 ) -> Result<UpstreamRequest, DecodeError> {
     let version = target.api_version.unwrap_or(DEFAULT_VERSION);
     Ok(UpstreamRequest {
         path: path.to_owned(),
         headers: vec![version_header(version)?],
-        body: serde_json::to_vec(body)?,
+        body: write::body_of_about(length, body),
     })
 }
 
@@ -240,7 +246,6 @@ fn dropped(request: &ChatRequest, losses: &mut Vec<Loss>) {
     let sampling = &request.sampling;
     let nonzero = |number: Option<f64>| number.is_some_and(|number| number != 0.0);
     let gone = [
-        ("n", request.choices.is_some_and(|n| n > 1), "this provider gives one answer"),
         ("seed", sampling.seed.is_some(), "sampling cannot be made repeatable"),
         ("presence_penalty", nonzero(sampling.presence_penalty), "there are no penalties"),
         ("frequency_penalty", nonzero(sampling.frequency_penalty), "there are no penalties"),

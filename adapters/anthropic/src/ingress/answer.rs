@@ -21,7 +21,6 @@ pub(crate) struct Ending<'a> {
     /// `None` if it broke off.
     stop_reason: Option<&'static str>,
     stop_sequence: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     stop_details: Option<Details<'a>>,
 }
 
@@ -81,6 +80,37 @@ pub(crate) struct Usage<'a> {
     server_tool_use: Option<ServerTools>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
+}
+
+/// The same in a whole answer, where the API's schema demands every member.
+#[derive(Debug, Serialize)]
+pub(crate) struct WholeUsage<'a> {
+    input_tokens: u64,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
+    output_tokens: u64,
+    output_tokens_details: Option<OutputDetails>,
+    server_tool_use: Option<ServerTools>,
+    service_tier: Option<&'a str>,
+    /// Where the model ran: nobody says.
+    inference_geo: Option<&'a str>,
+}
+
+impl<'a> From<Usage<'a>> for WholeUsage<'a> {
+    fn from(usage: Usage<'a>) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            cache_creation_input_tokens: usage.cache_creation_input_tokens,
+            cache_read_input_tokens: usage.cache_read_input_tokens,
+            cache_creation: usage.cache_creation,
+            output_tokens: usage.output_tokens,
+            output_tokens_details: usage.output_tokens_details,
+            server_tool_use: usage.server_tool_use,
+            service_tier: usage.service_tier,
+            inference_geo: None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]

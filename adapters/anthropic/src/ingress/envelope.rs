@@ -1,6 +1,7 @@
 //! The few facts that decide where a request goes, and how its conversation begins.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use adapters_canonical::ingress::{Envelope, Framing, Opening};
 use adapters_canonical::loss::DecodeError;
@@ -8,7 +9,7 @@ use adapters_json::read;
 use adapters_json::string::{Object, Str};
 use serde_json::value::RawValue;
 
-use crate::wire::ask::{Beginning, Facts, Message};
+use crate::wire::ask::{Beginning, Facts, Message, Metadata};
 
 /// Reads the whole body once: its syntax is checked throughout, its shape only where it is used
 /// here. None of the members read may be there twice, lest the provider obey the other one.
@@ -19,20 +20,29 @@ use crate::wire::ask::{Beginning, Facts, Message};
 pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
     let Object(facts): Object<Facts<'_>> = read::body(body)?;
     let model = facts.model.ok_or_else(|| DecodeError::shape("model", "is missing"))?;
-    // The parser borrows from the body, so there always is a span; an error is better than a panic.
-    let span = read::span(read::text(body)?, model.get())
-        .ok_or_else(|| DecodeError::shape("model", "cannot be located"))?;
+    let text = read::text(body)?;
     Ok(Envelope {
         model: model_name(model)?,
-        model_span: Some(span),
+        model_span: Some(span(text, model, "model")?),
         stream: flag(facts.stream)?,
         framing: Framing::Events,
         // In this dialect the usage is part of every stream.
         include_usage: true,
-        user: facts.metadata.and_then(|metadata| metadata.user_id).map(|Str(user)| user),
+        user: facts.metadata.map_or(Ok(None), user)?,
         max_tokens: facts.max_tokens.and_then(|raw| raw.get().parse().ok()),
+        metadata: facts.metadata.map(|it| span(text, it, "metadata")).transpose()?,
         ..Envelope::default()
     })
+}
+
+/// The parser borrows from the body, so there always is a span; an error is better than a panic.
+fn span(body: &str, value: &RawValue, path: &str) -> Result<Range<usize>, DecodeError> {
+    read::span(body, value.get()).ok_or_else(|| DecodeError::shape(path, "cannot be located"))
+}
+
+fn user(metadata: &RawValue) -> Result<Option<Cow<'_, str>>, DecodeError> {
+    let metadata: Metadata<'_> = read::object(metadata, "metadata")?;
+    Ok(metadata.user_id.map(|Str(user)| user))
 }
 
 fn model_name(raw: &RawValue) -> Result<Cow<'_, str>, DecodeError> {
@@ -100,6 +110,7 @@ mod tests {
         );
         assert_eq!(&body[envelope.model_span.clone().unwrap()], br#""a/\u0062""#);
         assert_eq!((envelope.user.as_deref(), envelope.max_tokens), (Some("u"), Some(64)));
+        assert_eq!(envelope.metadata(body), [("user_id".to_owned(), "u".to_owned())]);
     }
 
     #[track_caller]
@@ -114,6 +125,8 @@ mod tests {
         refused(r#"{"model":"a","stream":true,"stream":false}"#, "stream", "is there twice");
         let twice = r#"{"model":"a","metadata":{"user_id":"u","user_id":"v"}}"#;
         refused(twice, "metadata.user_id", "is there twice");
+        let twice = r#"{"model":"a","metadata":{},"metadata":{"user_id":"v"}}"#;
+        refused(twice, "metadata", "is there twice");
     }
 
     #[test]

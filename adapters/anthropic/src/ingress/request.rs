@@ -5,12 +5,12 @@ mod messages;
 mod parts;
 mod tools;
 
-use std::borrow::Cow;
-
 use adapters_canonical::chat::{
-    CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Sampling, StreamOptions,
+    CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Role, Sampling,
+    StreamOptions,
 };
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::object::Names;
 use adapters_json::read;
 use serde_json::value::RawValue;
 
@@ -65,6 +65,12 @@ fn decode(wire: Request<'_>) -> Result<Translated<ChatRequest>, DecodeError> {
     }
     let turns = wire.messages.ok_or_else(|| missing("messages"))?;
     let spoken = messages::read(wire.system, turns, &mut losses)?;
+    if let (Some(last), Some(path)) = (spoken.messages.last(), spoken.paths.last())
+        && last.role == Role::Assistant
+    {
+        let reason = "other providers answer these words, and do not go on with them";
+        losses.push(Loss::adapted(path.clone(), reason));
+    }
     let effort = wire.output_config.as_ref().and_then(|config| config.effort.as_deref());
     let reasoning = reasoning(wire.thinking, effort, &mut losses)?;
     let (format, format_path) = match wire.output_config {
@@ -120,8 +126,8 @@ fn object<'a, T: serde::Deserialize<'a>>(
 }
 
 /// Reports members that nobody has read.
-fn unknown(others: Vec<Cow<'_, str>>, prefix: &str, losses: &mut Vec<Loss>) {
-    losses.extend(others.into_iter().map(|name| {
+fn unknown(others: Names<'_>, prefix: &str, losses: &mut Vec<Loss>) {
+    losses.extend(others.0.into_iter().map(|name| {
         let reason = match (prefix, &*name) {
             (
                 "",
@@ -225,7 +231,7 @@ fn breakpoint(
     losses: &mut Vec<Loss>,
 ) -> Option<CacheBreakpoint> {
     let control = control?;
-    if !control.others.is_empty() {
+    if !control.others.0.is_empty() {
         unknown(control.others, &format!("{}.", path()), losses);
     }
     if control.kind.as_deref() != Some("ephemeral") {

@@ -9,8 +9,9 @@ use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::loss::{Loss, Translated};
 use adapters_json::write;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::answer::{Ending, Usage, ending, message_id, usage};
+use super::answer::{Ending, WholeUsage, ending, message_id, usage};
 use crate::wire::request::Block;
 use crate::{arguments, citation, seal};
 
@@ -48,7 +49,8 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Tran
         model: if response.model.is_empty() { &context.model } else { &response.model },
         content,
         ending: ending(&choice.finish, called, refused),
-        usage: usage(&counted, response.service_tier.as_deref()),
+        container: None,
+        usage: usage(&counted, response.service_tier.as_deref()).into(),
     });
     Translated { value, losses }
 }
@@ -60,13 +62,39 @@ struct Message<'a> {
     kind: &'static str,
     role: &'static str,
     model: &'a str,
-    content: Vec<Block<'a>>,
+    content: Vec<Said<'a>>,
     #[serde(flatten)]
     ending: Ending<'a>,
-    usage: Usage<'a>,
+    /// Where code ran.
+    container: Option<()>,
+    usage: WholeUsage<'a>,
 }
 
-fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Block<'a>>, losses: &mut Vec<Loss>) {
+/// A block as the API answers it, which has members that it does not need to be sent back with.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said<'a> {
+    Text {
+        text: &'a str,
+        /// Never absent, by the API's schema, and never `null`, by that of the AI SDK.
+        citations: Vec<Cow<'a, RawValue>>,
+    },
+    ToolUse {
+        id: &'a str,
+        name: &'a str,
+        input: Cow<'a, RawValue>,
+        caller: Caller,
+    },
+    #[serde(untagged)]
+    Other(Block<'a>),
+}
+
+/// Who calls: the model itself, and no program that it wrote.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "direct")]
+struct Caller {}
+
+fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &mut Vec<Loss>) {
     let path = || format!("choices[0].message.content[{at}]");
     match part {
         Part::Text(text) => {
@@ -74,14 +102,16 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Block<'a>>, losses: &
             content.extend(carrier(text.signature.as_deref(), &path, losses));
         }
         Part::Refusal(text) if text.is_empty() => {}
-        Part::Refusal(text) => content.push(Block::text(text.as_str())),
-        Part::Reasoning(thought) => content.extend(thinking(thought, &path, losses)),
+        Part::Refusal(text) => content.push(Said::Text { text, citations: Vec::new() }),
+        Part::Reasoning(thought) => {
+            content.extend(thinking(thought, &path, losses).map(Said::Other));
+        }
         Part::ToolCall(call) => {
             content.push(tool_use(call, &path, losses));
             content.extend(carrier(call.signature.as_deref(), &path, losses));
         }
         Part::Opaque(own) if own.dialect == Dialect::Anthropic => {
-            content.push(Block::Raw(&own.json));
+            content.push(Said::Other(Block::Raw(&own.json)));
         }
         Part::Opaque(_) => {
             losses.push(Loss::dropped(path(), "content of another provider's own"));
@@ -100,18 +130,14 @@ fn words<'a>(
     text: &'a Text,
     path: &dyn Fn() -> String,
     losses: &mut Vec<Loss>,
-) -> Option<Block<'a>> {
+) -> Option<Said<'a>> {
     let citations: Vec<_> = text.citations.iter().filter_map(citation::write).collect();
     if citations.len() < text.citations.len() {
         let reason = "a citation of what this dialect cannot cite";
         losses.push(Loss::dropped(format!("{}.citations", path()), reason));
     }
     // The API takes no empty text back.
-    (!text.text.is_empty()).then_some(Block::Text {
-        text: Cow::Borrowed(&text.text),
-        citations,
-        cache_control: None,
-    })
+    (!text.text.is_empty()).then_some(Said::Text { text: &text.text, citations })
 }
 
 fn thinking<'a>(
@@ -130,17 +156,13 @@ fn thinking<'a>(
     (!nothing).then_some(Block::Thinking { thinking: &thought.text, signature: sealed })
 }
 
-fn tool_use<'a>(
-    call: &'a ToolCall,
-    path: &dyn Fn() -> String,
-    losses: &mut Vec<Loss>,
-) -> Block<'a> {
+fn tool_use<'a>(call: &'a ToolCall, path: &dyn Fn() -> String, losses: &mut Vec<Loss>) -> Said<'a> {
     let (input, exact) = arguments::input(call);
     if !exact {
         let reason = "arguments that are no object are the member `input` of one";
         losses.push(Loss::adapted(format!("{}.input", path()), reason));
     }
-    Block::ToolUse { id: Cow::Borrowed(&call.id), name: &call.name, input }
+    Said::ToolUse { id: &call.id, name: &call.name, input, caller: Caller {} }
 }
 
 /// The seal on the block before it.
@@ -148,11 +170,11 @@ fn carrier<'a>(
     signature: Option<&str>,
     path: &dyn Fn() -> String,
     losses: &mut Vec<Loss>,
-) -> Option<Block<'a>> {
+) -> Option<Said<'a>> {
     // Only Gemini seals what it says and calls.
     let Some(sealed) = seal::of_block(Dialect::Gemini, signature?) else {
         losses.push(Loss::dropped(path(), "a seal that is too long"));
         return None;
     };
-    Some(Block::Thinking { thinking: "", signature: Cow::Owned(sealed) })
+    Some(Said::Other(Block::Thinking { thinking: "", signature: Cow::Owned(sealed) }))
 }

@@ -45,6 +45,7 @@ struct Seen {
     /// What a block's number is more than the upstream says, since it began again.
     offset: u64,
     content: bool,
+    unreported: u64,
     usage: Option<Usage>,
     /// Whether there is a reason for the end, which is as good as the end itself.
     stopped: bool,
@@ -67,6 +68,7 @@ impl EventTap {
                 next: 0,
                 offset: 0,
                 content: false,
+                unreported: 0,
                 usage: None,
                 stopped: false,
                 done: false,
@@ -138,6 +140,10 @@ impl StreamTap for EventTap {
     fn malformed(&self) -> u64 {
         self.seen.malformed
     }
+
+    fn unreported(&self) -> u64 {
+        self.seen.unreported
+    }
 }
 
 impl Seen {
@@ -177,6 +183,8 @@ impl Seen {
             }
             "content_block_delta" => {
                 self.content |= event.delta.as_ref().is_some_and(says_anything);
+                let said = event.delta.as_ref().map_or(0, length);
+                self.unreported = self.unreported.saturating_add(said);
                 true
             }
             "content_block_stop" => {
@@ -254,6 +262,9 @@ impl Seen {
     /// Counts that are there replace earlier ones: they are running totals.
     fn learn(&mut self, usage: Option<&RawValue>) {
         if let Some(Ok((usage, _))) = usage.map(egress::read_usage) {
+            if usage.output.is_some() {
+                self.unreported = 0;
+            }
             self.usage.get_or_insert_default().update(&usage);
         }
     }
@@ -273,6 +284,12 @@ fn is_content(block: &RawValue) -> bool {
     }
     let block: Block<'_> = serde_json::from_str(block.get()).unwrap_or_default();
     [block.text, block.thinking].into_iter().flatten().any(|words| !words.is_empty())
+}
+
+/// Bytes of its words, thoughts and arguments.
+fn length(delta: &Delta<'_>) -> u64 {
+    let words = [&delta.text, &delta.thinking, &delta.partial_json];
+    words.into_iter().flatten().map(|words| words.len() as u64).sum()
 }
 
 fn says_anything(delta: &Delta<'_>) -> bool {

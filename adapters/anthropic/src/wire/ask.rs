@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use adapters_json::object::{Names, object};
 use adapters_json::string::Str;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::answer::Tag;
-use super::object::object;
 
 /// The members that are looked at before the rest is read.
 #[derive(Debug, serde::Deserialize)]
@@ -17,7 +17,7 @@ pub(crate) struct Facts<'a> {
     #[serde(borrow)]
     pub(crate) stream: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(crate) metadata: Option<Metadata<'a>>,
+    pub(crate) metadata: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) max_tokens: Option<&'a RawValue>,
 }
@@ -35,41 +35,44 @@ pub(crate) struct Beginning<'a> {
 
 object! {
     /// What is asked.
-    Request<'a> {
-        model "model": String,
-        max_tokens "max_tokens": u64,
-        system "system": Content<'a>,
-        messages "messages": Vec<Message<'a>>,
-        tools "tools": Vec<&'a RawValue>,
-        tool_choice "tool_choice": ToolChoice<'a>,
-        stop_sequences "stop_sequences": Vec<String>,
-        temperature "temperature": f64,
-        top_p "top_p": f64,
-        top_k "top_k": u64,
-        thinking "thinking": Thinking<'a>,
-        output_config "output_config": OutputConfig<'a>,
+    pub(crate) Request<'a> {
+        model: String,
+        max_tokens: u64,
+        system: Content<'a>,
+        messages: Vec<Message<'a>>,
+        tools: Vec<&'a RawValue>,
+        tool_choice: ToolChoice<'a>,
+        stop_sequences: Vec<String>,
+        temperature: f64,
+        top_p: f64,
+        top_k: u64,
+        thinking: Thinking<'a>,
+        output_config: OutputConfig<'a>,
         /// The older name of `output_config.format`.
-        output_format "output_format": Format<'a>,
-        service_tier "service_tier": String,
-        metadata "metadata": Metadata<'a>,
-        cache_control "cache_control": CacheControl<'a>,
-        stream "stream": bool,
-        speed "speed": Str<'a>,
+        output_format: Format<'a>,
+        service_tier: String,
+        metadata: Metadata<'a>,
+        cache_control: CacheControl<'a>,
+        stream: bool,
+        speed: Str<'a>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Whose request it is.
-    Metadata<'a> {
-        user_id "user_id": Str<'a>,
+    pub(crate) Metadata<'a> {
+        user_id: Str<'a>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// One turn.
-    Message<'a> {
-        role "role": Str<'a>,
-        content "content": Content<'a>,
+    pub(crate) Message<'a> {
+        role: Str<'a>,
+        content: Content<'a>,
+        ..others: Names<'a>
     }
 }
 
@@ -116,102 +119,111 @@ impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
 object! {
     /// One content block, of whatever type; only the members of that type are there. Members that
     /// mean different things in different blocks are raw.
-    Block<'a> {
-        kind "type": Str<'a>,
-        text "text": String,
-        citations "citations": &'a RawValue,
-        cache_control "cache_control": CacheControl<'a>,
-        source "source": &'a RawValue,
-        title "title": String,
-        context "context": Str<'a>,
-        transformations "transformations": &'a RawValue,
-        thinking "thinking": String,
-        signature "signature": Str<'a>,
-        data "data": Str<'a>,
-        id "id": String,
-        name "name": String,
-        input "input": &'a RawValue,
-        caller "caller": Tag<'a>,
-        toolset_name "toolset_name": Str<'a>,
-        tool_use_id "tool_use_id": String,
-        content "content": Content<'a>,
-        is_error "is_error": bool,
+    pub(crate) Block<'a> {
+        kind as "type": Str<'a>,
+        text: String,
+        citations: &'a RawValue,
+        cache_control: CacheControl<'a>,
+        source: &'a RawValue,
+        title: String,
+        context: Str<'a>,
+        transformations: &'a RawValue,
+        thinking: String,
+        signature: Str<'a>,
+        data: Str<'a>,
+        id: String,
+        name: String,
+        input: &'a RawValue,
+        caller: Tag<'a>,
+        toolset_name: Str<'a>,
+        tool_use_id: String,
+        content: Content<'a>,
+        is_error: bool,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Where the bytes of an image or a document are.
-    Source<'a> {
-        kind "type": Str<'a>,
-        media_type "media_type": String,
-        data "data": String,
-        url "url": String,
-        file_id "file_id": String,
-        content "content": Content<'a>,
+    pub(crate) Source<'a> {
+        kind as "type": Str<'a>,
+        media_type: String,
+        data: String,
+        url: String,
+        file_id: String,
+        content: Content<'a>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Whether a document is to be cited.
-    Citations<'a> {
-        enabled "enabled": bool,
+    pub(crate) Citations<'a> {
+        enabled: bool,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Ends a prefix that is to be cached.
-    CacheControl<'a> {
-        kind "type": Str<'a>,
-        ttl "ttl": String,
+    pub(crate) CacheControl<'a> {
+        kind as "type": Str<'a>,
+        ttl: String,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Something the model may call.
-    Tool<'a> {
-        kind "type": Str<'a>,
-        name "name": String,
-        description "description": String,
-        input_schema "input_schema": &'a RawValue,
-        strict "strict": bool,
-        cache_control "cache_control": CacheControl<'a>,
-        eager_input_streaming "eager_input_streaming": bool,
-        defer_loading "defer_loading": bool,
-        allowed_callers "allowed_callers": Vec<Str<'a>>,
-        input_examples "input_examples": Vec<&'a RawValue>,
+    pub(crate) Tool<'a> {
+        kind as "type": Str<'a>,
+        name: String,
+        description: String,
+        input_schema: &'a RawValue,
+        strict: bool,
+        cache_control: CacheControl<'a>,
+        eager_input_streaming: bool,
+        defer_loading: bool,
+        allowed_callers: Vec<Str<'a>>,
+        input_examples: Vec<&'a RawValue>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Whether and what the model must call.
-    ToolChoice<'a> {
-        kind "type": Str<'a>,
-        name "name": String,
-        disable_parallel_tool_use "disable_parallel_tool_use": bool,
+    pub(crate) ToolChoice<'a> {
+        kind as "type": Str<'a>,
+        name: String,
+        disable_parallel_tool_use: bool,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// Whether to think before answering.
-    Thinking<'a> {
-        kind "type": Str<'a>,
-        budget_tokens "budget_tokens": u64,
-        display "display": Str<'a>,
+    pub(crate) Thinking<'a> {
+        kind as "type": Str<'a>,
+        budget_tokens: u64,
+        display: Str<'a>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// How much to work, and the form of the answer.
-    OutputConfig<'a> {
-        effort "effort": Str<'a>,
-        format "format": Format<'a>,
+    pub(crate) OutputConfig<'a> {
+        effort: Str<'a>,
+        format: Format<'a>,
+        ..others: Names<'a>
     }
 }
 
 object! {
     /// The form of the answer.
-    Format<'a> {
-        kind "type": Str<'a>,
-        schema "schema": &'a RawValue,
+    pub(crate) Format<'a> {
+        kind as "type": Str<'a>,
+        schema: &'a RawValue,
+        ..others: Names<'a>
     }
 }

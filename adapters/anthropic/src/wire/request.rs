@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use adapters_json::write;
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -81,7 +82,7 @@ impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
             [Block::Text { text, citations, cache_control: None }] if citations.is_empty() => {
-                serializer.serialize_str(text)
+                write::text(text, serializer)
             }
             blocks => serializer.collect_seq(blocks),
         }
@@ -93,6 +94,7 @@ impl Serialize for Content<'_> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Block<'a> {
     Text {
+        #[serde(serialize_with = "write::text")]
         text: Cow<'a, str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         citations: Vec<Cow<'a, RawValue>>,
@@ -112,6 +114,7 @@ pub(crate) enum Block<'a> {
         cache_control: Option<CacheControl>,
     },
     Thinking {
+        #[serde(serialize_with = "write::text")]
         thinking: &'a str,
         signature: Cow<'a, str>,
     },
@@ -147,10 +150,22 @@ impl<'a> Block<'a> {
 #[derive(Debug, serde::Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Source<'a> {
-    Base64 { media_type: &'a str, data: &'a str },
-    Text { media_type: &'static str, data: String },
-    Url { url: &'a str },
-    File { file_id: &'a str },
+    Base64 {
+        media_type: &'a str,
+        #[serde(serialize_with = "write::text")]
+        data: &'a str,
+    },
+    Text {
+        media_type: &'static str,
+        #[serde(serialize_with = "write::text")]
+        data: String,
+    },
+    Url {
+        url: &'a str,
+    },
+    File {
+        file_id: &'a str,
+    },
 }
 
 /// Ends a prefix that is to be cached.

@@ -168,7 +168,6 @@ fn what_has_no_field_is_reported() {
             top_logprobs: Some(3),
             ..Sampling::default()
         },
-        choices: Some(2),
         service_tier: Some("flex".to_owned()),
         verbosity: Some("low".to_owned()),
         prompt_cache_key: Some("key".to_owned()),
@@ -177,6 +176,17 @@ fn what_has_no_field_is_reported() {
         ..hello()
     };
     check("request_losses", &request, SONNET);
+}
+
+#[test]
+fn several_answers_are_refused_and_one_is_not() {
+    let asked = |choices| {
+        let request = ChatRequest { choices: Some(choices), ..hello() };
+        Anthropic.encode_request(&request, &Target { model: SONNET, api_version: None })
+    };
+    let refused = asked(2).unwrap_err();
+    assert_eq!(refused, DecodeError::shape("n", "this provider gives one answer only"));
+    assert!(asked(1).unwrap().losses.is_empty());
 }
 
 #[test]

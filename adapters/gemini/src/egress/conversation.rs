@@ -9,13 +9,13 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_json::object::Every;
 use serde_json::value::RawValue;
 
 use super::media::{self, MediaKind};
 use super::model::Model;
 use super::seal;
 use crate::call_id::is_made_up;
-use crate::wire::object::Members;
 use crate::wire::request::{
     Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
 };
@@ -37,7 +37,7 @@ pub(super) fn encode<'a>(
     let mut writer = Writer {
         calls: HashMap::new(),
         instructions: Vec::new(),
-        contents: Vec::new(),
+        contents: Vec::with_capacity(messages.len()),
         side: None,
         seal: None,
         ids: model.seals_calls(),
@@ -164,16 +164,16 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn push(&mut self, side: Side, part: WirePart<'a>) {
-        if self.side != Some(side) {
-            let role = match side {
-                Side::User | Side::Results => "user",
-                Side::Model => "model",
-            };
-            self.contents.push(Content { role: Some(role), parts: Vec::new() });
-            self.side = Some(side);
-        }
-        if let Some(content) = self.contents.last_mut() {
-            content.parts.push(part);
+        match self.contents.last_mut().filter(|_| self.side == Some(side)) {
+            Some(content) => content.parts.push(part),
+            None => {
+                let role = match side {
+                    Side::User | Side::Results => "user",
+                    Side::Model => "model",
+                };
+                self.contents.push(Content { role: Some(role), parts: vec![part] });
+                self.side = Some(side);
+            }
         }
     }
 
@@ -196,7 +196,7 @@ impl<'a> Writer<'a, '_> {
     ) -> Result<(), DecodeError> {
         self.cache(media.cache.as_ref(), path);
         let part = media::part(media, kind, path, self.losses)?;
-        self.push(side, WirePart::Known(Box::new(part)));
+        self.push(side, known(part));
         Ok(())
     }
 
@@ -265,7 +265,7 @@ impl<'a> Writer<'a, '_> {
             },
         };
         let id = self.id(&call.id);
-        let function_call = Some(FunctionCall { id, name: &call.name, args });
+        let function_call = Some(Box::new(FunctionCall { id, name: &call.name, args }));
         let thought_signature = seal::plausible(call.signature.as_deref()).map(Cow::Borrowed);
         let part = KnownPart { function_call, thought_signature, ..KnownPart::default() };
         self.push(Side::Model, known(part));
@@ -316,12 +316,12 @@ impl<'a> Writer<'a, '_> {
         }
         // Only since Gemini 3 can an answer contain pictures.
         let (within, beside) = if self.ids { (media, Vec::new()) } else { (Vec::new(), media) };
-        let function_response = Some(FunctionResponse {
+        let function_response = Some(Box::new(FunctionResponse {
             id: self.id(&result.call_id),
             name,
             response: payload(&texts, result.is_error == Some(true)),
             parts: within,
-        });
+        }));
         self.push(Side::Results, known(KnownPart { function_response, ..KnownPart::default() }));
         beside.into_iter().for_each(|part| self.push(Side::Results, part));
         Ok(())
@@ -341,7 +341,7 @@ impl<'a> Writer<'a, '_> {
 }
 
 fn known(part: KnownPart<'_>) -> WirePart<'_> {
-    WirePart::Known(Box::new(part))
+    WirePart::Known(part)
 }
 
 fn words<'a>(text: &'a str, seal: Option<&'a str>) -> WirePart<'a> {
@@ -372,5 +372,5 @@ fn payload<'a>(texts: &[&'a str], is_error: bool) -> Payload<'a> {
 /// Whether an object has the member that failures are said in.
 fn says_error(object: &RawValue) -> bool {
     serde_json::from_str(object.get())
-        .is_ok_and(|Members(members)| members.iter().any(|(name, _)| &**name == "error"))
+        .is_ok_and(|Every(members)| members.iter().any(|(name, _)| &**name == "error"))
 }

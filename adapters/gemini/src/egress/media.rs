@@ -56,7 +56,7 @@ pub(super) fn part<'a>(
             let mime_type =
                 mime_type.ok_or_else(|| DecodeError::shape(path, "its media type must be said"))?;
             let blob = Blob { mime_type, data };
-            Ok(KnownPart { inline_data: Some(blob), ..KnownPart::default() })
+            Ok(KnownPart { inline_data: Some(Box::new(blob)), ..KnownPart::default() })
         }
         MediaSource::Url(url) => remote(Cow::Borrowed(url), mime_type, kind, path, losses),
         MediaSource::File(id) if id.starts_with("files/") => {
@@ -85,7 +85,7 @@ fn remote<'a>(
         losses.push(Loss::adapted(path, "a picture of unknown type is said to be a JPEG"));
         mime_type = Some(Cow::Borrowed("image/jpeg"));
     }
-    let file_data = FileData { mime_type, file_uri };
+    let file_data = Box::new(FileData { mime_type, file_uri });
     Ok(KnownPart { file_data: Some(file_data), ..KnownPart::default() })
 }
 
@@ -116,7 +116,7 @@ mod tests {
     fn write(media: &Media, kind: MediaKind) -> (Result<String, DecodeError>, Vec<Loss>) {
         let mut losses = Vec::new();
         let part = part(media, kind, &"messages[0].content[0]", &mut losses);
-        (part.map(|part| serde_json::to_string(&part).unwrap()), losses)
+        (part.map(|part| String::from_utf8(adapters_json::write::body(&part)).unwrap()), losses)
     }
 
     #[test]

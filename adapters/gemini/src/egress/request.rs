@@ -3,6 +3,7 @@
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::write;
 
 use super::model::Model;
 use super::{conversation, generation, tools};
@@ -41,7 +42,11 @@ pub fn encode(
         store: store(request.store, model, &mut losses),
     };
     note_losses(request, &mut losses);
-    let value = UpstreamRequest { path, headers: Vec::new(), body: serde_json::to_vec(&body)? };
+    let value = UpstreamRequest {
+        path,
+        headers: Vec::new(),
+        body: write::body_of_about(request.length(), &body),
+    };
     Ok(Translated { value, losses })
 }
 

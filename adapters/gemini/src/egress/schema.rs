@@ -17,9 +17,10 @@
 use std::borrow::Cow;
 
 use adapters_canonical::loss::Loss;
+use adapters_json::object::Every;
 use serde_json::value::RawValue;
 
-use crate::wire::object::{Members, Object};
+use crate::wire::object::Object;
 
 /// How deep a schema is looked into; what is deeper stays as it is.
 const MAX_DEPTH: usize = 64;
@@ -88,7 +89,7 @@ struct Fit {
 impl Fit {
     fn schema(&mut self, schema: &RawValue, depth: usize, out: &mut String) {
         let members = match serde_json::from_str(schema.get()) {
-            Ok(Members(members)) if depth < MAX_DEPTH => members,
+            Ok(Every(members)) if depth < MAX_DEPTH => members,
             // `true`, `false`, or no schema at all.
             Ok(_) | Err(_) => return out.push_str(schema.get()),
         };
@@ -139,7 +140,7 @@ impl Fit {
     }
 
     fn map(&mut self, value: &RawValue, depth: usize, out: &mut String) {
-        let Ok(Members(members)) = serde_json::from_str(value.get()) else {
+        let Ok(Every(members)) = serde_json::from_str(value.get()) else {
             return out.push_str(value.get());
         };
         let mut object = Object { out, any: false };

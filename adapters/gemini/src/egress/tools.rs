@@ -1,8 +1,11 @@
 //! Writes the functions, and which of them must be called.
 
-use adapters_canonical::chat::{ChatRequest, Function, Tool, ToolChoice};
+use std::borrow::Cow;
+
+use adapters_canonical::chat::{ChatRequest, CustomTool, Function, Tool, ToolChoice};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::Loss;
+use serde_json::value::RawValue;
 
 use crate::wire::request::{
     FunctionCallingConfig, FunctionDeclaration, Tool as WireTool, ToolConfig,
@@ -22,10 +25,7 @@ pub(super) fn encode<'a>(tools: &'a [Tool], losses: &mut Vec<Loss>) -> Vec<WireT
                 let reason = "only another provider has this tool";
                 losses.push(Loss::dropped(format!("tools[{at}]"), reason));
             }
-            Tool::Custom(_) => {
-                let reason = "a tool cannot take free text";
-                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
-            }
+            Tool::Custom(custom) => functions.push(custom_declaration(at, custom, losses)),
         }
     }
     let functions =
@@ -80,6 +80,28 @@ fn declaration<'a>(
     FunctionDeclaration {
         name: &function.name,
         description: function.description.as_deref(),
-        parameters_json_schema: function.parameters.as_deref(),
+        parameters_json_schema: function.parameters.as_deref().map(Cow::Borrowed),
+    }
+}
+
+/// A tool that takes free text becomes one that takes an object with that text as its only
+/// member, as its calls in the history do.
+fn custom_declaration<'a>(
+    at: usize,
+    custom: &'a CustomTool,
+    losses: &mut Vec<Loss>,
+) -> FunctionDeclaration<'a> {
+    let reason = "offered as a function whose argument `input` holds the text";
+    losses.push(Loss::adapted(format!("tools[{at}].custom"), reason));
+    if custom.format.is_some() {
+        let reason = "free text cannot be held to a grammar";
+        losses.push(Loss::dropped(format!("tools[{at}].custom.format"), reason));
+    }
+    let schema =
+        r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
+    FunctionDeclaration {
+        name: &custom.name,
+        description: custom.description.as_deref(),
+        parameters_json_schema: RawValue::from_string(schema.to_owned()).ok().map(Cow::Owned),
     }
 }

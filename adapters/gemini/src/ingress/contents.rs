@@ -130,6 +130,7 @@ impl Turns<'_> {
         }
         for (at, mut part) in parts.into_iter().enumerate() {
             let here = format!("{path}.parts[{at}]");
+            let covers = covers(&part);
             let read = if let Some(call) = part.function_call.take() {
                 others(&part.other, &here, self.losses);
                 let seal = part.thought_signature.as_deref();
@@ -143,7 +144,11 @@ impl Turns<'_> {
                 // The last chunk of a stream has an empty text, for want of anything to say.
                 self.part(&here, part)?.filter(|part| !is_empty_text(part))
             };
-            if let (Some(part), Some(last)) = (read, self.read.messages.last_mut()) {
+            if let (Some(mut part), Some(last)) = (read, self.read.messages.last_mut()) {
+                if let (Part::Reasoning(thought), Some(covers)) = (&mut part, covers) {
+                    let missing = covers.saturating_sub(thought.text.len());
+                    thought.text.insert_str(0, &take_thoughts(&mut last.parts, missing));
+                }
                 append(&mut last.parts, part, goes_on && at == 0);
             }
         }
@@ -265,6 +270,17 @@ fn is_empty_text(part: &Part) -> bool {
 fn is_bare_seal(part: &WirePart<'_>) -> bool {
     part.text.as_deref().is_some_and(str::is_empty)
         && part.thought_signature.as_deref().is_some_and(|seal| !seal.is_empty())
+}
+
+/// How many bytes of thought the seal of another provider on a thought with words is for.
+fn covers(part: &WirePart<'_>) -> Option<usize> {
+    if part.thought != Some(true) || is_bare_seal(part) {
+        return None;
+    }
+    match seal::open(part.thought_signature.as_deref()?) {
+        Opened::Foreign { covers, .. } => covers,
+        Opened::Own(_) => None,
+    }
 }
 
 fn sealed(text: String, seal: Option<Opened>) -> Thought {

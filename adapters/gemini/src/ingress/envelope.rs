@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use adapters_json::string::Str;
 
 /// Reads the address, and the whole body once: its syntax is checked throughout. Of its members
-/// only the bound on the answer is looked at.
+/// only the bound on the answer and the labels are looked at.
 pub(super) fn read_envelope<'a>(
     asked: &Asked<'a>,
     body: &'a [u8],
@@ -22,13 +22,14 @@ pub(super) fn read_envelope<'a>(
     if model.is_empty() {
         return Err(DecodeError::shape("model", "is missing in the address"));
     }
-    let Body(config) = whole(body)?;
+    let Body { config, labels } = whole(body)?;
     Ok(Envelope {
         model: Cow::Borrowed(model),
         stream: asked.stream,
         framing: framing(asked),
         include_usage: true,
         max_tokens: config.and_then(max_tokens),
+        metadata: labels.and_then(|labels| read::span(read::text(body).ok()?, labels.get())),
         ..Envelope::default()
     })
 }
@@ -38,9 +39,11 @@ fn whole(body: &[u8]) -> Result<Body<'_>, DecodeError> {
         if !error.is_data() {
             return error.into();
         }
-        match error.to_string().starts_with("duplicate") {
-            true => DecodeError::shape("generationConfig", "is there twice"),
-            false => DecodeError::shape("$", "must be an object"),
+        let text = error.to_string();
+        let twice = |name: &str| text.starts_with(&format!("duplicate field `{name}`"));
+        match ["generationConfig", "labels"].into_iter().find(|name| twice(name)) {
+            Some(name) => DecodeError::shape(name, "is there twice"),
+            None => DecodeError::shape("$", "must be an object"),
         }
     })
 }
@@ -58,8 +61,12 @@ fn max_tokens(config: &RawValue) -> Option<u64> {
     raw?.get().parse().ok()
 }
 
-/// `generationConfig`, unread.
-struct Body<'a>(Option<&'a RawValue>);
+/// What is looked at, unread: `generationConfig` and `labels`.
+#[derive(Default)]
+struct Body<'a> {
+    config: Option<&'a RawValue>,
+    labels: Option<&'a RawValue>,
+}
 
 /// `maxOutputTokens`, unread.
 struct MaxTokens<'a>(Option<&'a RawValue>);
@@ -81,13 +88,41 @@ fn member<'de, A: MapAccess<'de>>(
 
 impl<'de> Deserialize<'de> for Body<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(Member(["generationConfig", "generation_config"])).map(Self)
+        from.deserialize_map(Members)
     }
 }
 
 impl<'de> Deserialize<'de> for MaxTokens<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_map(Member(["maxOutputTokens", "max_output_tokens"])).map(Self)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Body<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body<'de>, A::Error> {
+        let mut body = Body::default();
+        while let Some(key) = map.next_key::<Str<'de>>()? {
+            let (name, place) = match &*key {
+                "generationConfig" | "generation_config" => ("generationConfig", &mut body.config),
+                "labels" => ("labels", &mut body.labels),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            };
+            if place.replace(map.next_value()?).is_some() {
+                return Err(de::Error::duplicate_field(name));
+            }
+        }
+        Ok(body)
     }
 }
 
@@ -130,6 +165,15 @@ mod tests {
     }
 
     #[test]
+    fn the_labels_are_the_metadata() {
+        let body = r#"{"contents":[],"labels":{"team":"a","size":3}}"#;
+        let envelope = read("m", false, "", body).unwrap();
+        assert_eq!(envelope.metadata(body.as_bytes()), [("team".to_owned(), "a".to_owned())]);
+        let none = read("m", false, "", r#"{"labels":null}"#).unwrap();
+        assert_eq!(none.metadata(br#"{"labels":null}"#), []);
+    }
+
+    #[test]
     fn the_bound_on_the_answer_is_found_by_both_names() {
         for body in [
             r#"{"generationConfig":{"maxOutputTokens":7},"contents":[]}"#,
@@ -155,6 +199,8 @@ mod tests {
         assert_eq!(path(read("m", false, "", "[]")).as_deref(), Some("$"));
         let twice = r#"{"generationConfig":{},"generation_config":{}}"#;
         assert_eq!(path(read("m", false, "", twice)).as_deref(), Some("generationConfig"));
+        let twice = r#"{"labels":{},"labels":{"team":"a"}}"#;
+        assert_eq!(path(read("m", false, "", twice)).as_deref(), Some("labels"));
         let error = read("m", false, "", "{\"contents\":[1,]}").unwrap_err();
         assert!(matches!(error, DecodeError::Syntax { line: 1, column: 16, .. }), "{error:?}");
     }

@@ -69,7 +69,7 @@ pub(super) fn opaque(part: &WirePart<'_>) -> Option<Opaque> {
     });
     let inline = inline.and_then(|inline| serde_json::value::to_raw_value(&inline).ok());
     let inline = inline.as_deref().map(|json| ("inlineData", json));
-    let others = part.other.iter().map(|(name, value)| (&**name, *value));
+    let others = part.other.0.iter().map(|(name, value)| (&**name, *value));
     let members: Vec<(&str, &RawValue)> = inline.into_iter().chain(others).collect();
     if members.is_empty() {
         return None;

@@ -39,7 +39,7 @@ pub(super) fn call(call: &ToolCall) -> (Part<'_>, bool) {
     };
     let id = Some(&*call.id).filter(|id| !id.is_empty());
     let part = KnownPart {
-        function_call: Some(FunctionCall { id, name: &call.name, args }),
+        function_call: Some(Box::new(FunctionCall { id, name: &call.name, args })),
         thought_signature: call.signature.as_deref().filter(|it| !it.is_empty()).map(seal::own),
         ..KnownPart::default()
     };
@@ -57,19 +57,19 @@ pub(super) fn media<'a>(media: &'a Media, fallback: &'static str) -> Part<'a> {
     known(match &media.source {
         MediaSource::Base64(data) => {
             let blob = Blob { mime_type: Cow::Borrowed(mime_type), data };
-            KnownPart { inline_data: Some(blob), ..KnownPart::default() }
+            KnownPart { inline_data: Some(Box::new(blob)), ..KnownPart::default() }
         }
         MediaSource::Url(uri) | MediaSource::File(uri) => {
             let mime_type = media.mime_type.as_deref().map(Cow::Borrowed);
             let file = FileData { mime_type, file_uri: Cow::Borrowed(uri) };
-            KnownPart { file_data: Some(file), ..KnownPart::default() }
+            KnownPart { file_data: Some(Box::new(file)), ..KnownPart::default() }
         }
         MediaSource::Text(text) => KnownPart { text: Some(text), ..KnownPart::default() },
     })
 }
 
 fn known(part: KnownPart<'_>) -> Part<'_> {
-    Part::Known(Box::new(part))
+    Part::Known(part)
 }
 
 /// A source of `text`, which begins at byte `offset` of the candidate's text.

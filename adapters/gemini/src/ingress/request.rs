@@ -3,10 +3,11 @@
 use adapters_canonical::chat::{ChatRequest, StreamOptions};
 use adapters_canonical::ingress::Envelope;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::object::Unread;
 use adapters_json::read;
 
 use super::{contents, generation, tools};
-use crate::wire::asked::{Others, Request};
+use crate::wire::asked::Request;
 
 /// Reads the body of `generateContent` or `streamGenerateContent`.
 ///
@@ -61,8 +62,8 @@ pub(super) fn missing(path: impl Into<String>) -> DecodeError {
 }
 
 /// Reports what has no field, below `base`.
-pub(super) fn others(others: &Others<'_>, base: &str, losses: &mut Vec<Loss>) {
-    for (name, _) in others {
+pub(super) fn others(others: &Unread<'_>, base: &str, losses: &mut Vec<Loss>) {
+    for (name, _) in &others.0 {
         if base.is_empty() && &**name == "model" {
             continue;
         }

@@ -11,11 +11,13 @@
 //!
 //! Every other member stays as it is, and members keep their order: models heed it.
 
-use crate::wire::object::{Members, Object};
 use adapters_canonical::loss::DecodeError;
+use adapters_json::object::Every;
 use adapters_json::read;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
+
+use crate::wire::object::Object;
 
 /// How deep a schema may nest.
 const MAX_DEPTH: usize = 64;
@@ -40,7 +42,7 @@ fn write(schema: &RawValue, path: &str, depth: usize, out: &mut String) -> Resul
         out.push_str(schema.get());
         return Ok(());
     }
-    let Members(members) = read::object(schema, path)?;
+    let Every(members) = read::object(schema, path)?;
     let nullable =
         members.iter().any(|(name, value)| &**name == "nullable" && value.get() == "true");
     let order = members
@@ -144,7 +146,7 @@ fn properties(
     order: Option<&[Str<'_>]>,
     out: &mut String,
 ) -> Result<(), DecodeError> {
-    let Members(mut members) = read::object(value, path)?;
+    let Every(mut members) = read::object(value, path)?;
     if let Some(order) = order {
         let place = |name: &str| order.iter().position(|one| &**one == name);
         members.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! with the dialect as [`Dialect`] writes itself, empty if it is not known, and only those members
-//! that there are. `covers` is how many bytes of thought before it a seal without words of its own
-//! is for, as in a stream. Nine bytes are twelve characters of base64, so that every such seal
+//! that there are. `covers` is how many bytes of thought a seal is for, as in a stream: those of its
+//! own part and of the parts before it. Nine bytes are twelve characters of base64, so that every such seal
 //! begins with [`MARK`]. A seal of Gemini's own is passed as it is.
 
 use std::borrow::Cow;

@@ -20,7 +20,8 @@ use crate::wire::request::Part as WirePart;
 /// Writes chunks of `GenerateContentResponse`.
 ///
 /// Words and thoughts are sent as they come, a call once its arguments are complete, a seal behind
-/// the words it is on. The end of an answer waits for the end of the stream, so that the last chunk
+/// the words it is on. Of a thought that its provider will seal the last piece is held back until the
+/// next one: the seal goes with it, since the AI SDK forgets one that has no words. The end of an answer waits for the end of the stream, so that the last chunk
 /// has the last count of tokens: a chunk without a part would make the Python SDK's chats forget
 /// the turn. A part that only another dialect knows is left out.
 ///
@@ -76,10 +77,12 @@ enum Kind {
         cited: Vec<Cited>,
     },
     Refusal,
-    /// The thought without its words, and how many bytes of them there were.
+    /// The thought without its words, how many bytes of them there were, and the last piece of them
+    /// if it waits for the seal.
     Thought {
         thought: Box<Thought>,
         bytes: usize,
+        held: Option<String>,
     },
     /// A call, and whether it is complete: calls that are open at once are sent in the order they
     /// began.
@@ -156,7 +159,7 @@ impl ContentStreamEncoder {
             PartKind::Reasoning { redacted, origin, id } => {
                 let (redacted, origin, id) = (redacted.clone(), *origin, id.clone());
                 let thought = Thought { redacted, origin, id, ..Thought::default() };
-                Kind::Thought { thought: Box::new(thought), bytes: 0 }
+                Kind::Thought { thought: Box::new(thought), bytes: 0, held: None }
             }
             PartKind::ToolCall { id, name, kind } => {
                 let (id, name, kind) = (id.clone(), name.clone(), *kind);
@@ -188,24 +191,24 @@ impl ContentStreamEncoder {
         }
         let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
         let choice = open.choice;
-        let is_thought = match &mut open.kind {
-            Kind::Text { text, .. } => {
-                text.push_str(more);
-                false
-            }
-            Kind::Refusal => false,
-            Kind::Thought { bytes, .. } => {
+        match &mut open.kind {
+            Kind::Text { text, .. } => text.push_str(more),
+            Kind::Refusal => {}
+            Kind::Thought { bytes, held, thought } => {
                 *bytes += more.len();
-                true
+                let said = match thought.origin {
+                    Some(Dialect::Anthropic | Dialect::Responses) => held.replace(more.to_owned()),
+                    Some(Dialect::OpenAi | Dialect::Gemini) | None => Some(more.to_owned()),
+                };
+                if let Some(said) = said {
+                    self.write(out, choice, part::thought(&said, None));
+                }
+                return;
             }
             Kind::Call { .. } | Kind::Hidden => return,
-        };
-        if is_thought {
-            self.write(out, choice, part::thought(more, None));
-        } else {
-            self.choice(choice).bytes += more.len();
-            self.write(out, choice, part::text(more, None));
         }
+        self.choice(choice).bytes += more.len();
+        self.write(out, choice, part::text(more, None));
     }
 
     fn signature(&mut self, part: u32, seal: &str) {
@@ -236,10 +239,11 @@ impl ContentStreamEncoder {
                     self.write(out, choice, part::text("", Some(&signature)));
                 }
             }
-            Kind::Thought { thought, bytes } => {
-                if let Some(seal) = seal::wrap(&thought, Some(bytes)) {
-                    let seal = Cow::Owned(seal.into_owned());
-                    self.write(out, choice, part::thought("", Some(seal)));
+            Kind::Thought { thought, bytes, held } => {
+                let seal = seal::wrap(&thought, Some(bytes));
+                if held.is_some() || seal.is_some() {
+                    let seal = seal.map(|seal| Cow::Owned(seal.into_owned()));
+                    self.write(out, choice, part::thought(&held.unwrap_or_default(), seal));
                 }
             }
             Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
@@ -363,6 +367,11 @@ impl StreamEncoder for ContentStreamEncoder {
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
+        }
+        for open in std::mem::take(&mut self.open) {
+            if let Kind::Thought { held: Some(held), .. } = open.kind {
+                self.write(out, open.choice, part::thought(&held, None));
+            }
         }
         let request_id = &self.context.request_id;
         self.frames.write(out, |out| write_failure(failure, request_id, out));

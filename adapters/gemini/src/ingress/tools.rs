@@ -23,7 +23,7 @@ pub(super) fn read(
             let path = format!("tools[{at}].functionDeclarations[{index}]");
             read.push(Tool::Function(declaration(&path, function, losses)?));
         }
-        for (name, value) in &tool.other {
+        for (name, value) in &tool.other.0 {
             let json = crate::wire::whole_part(&[(&**name, *value)], false, None);
             let json = json.ok_or_else(|| missing(format!("tools[{at}].{}", &**name)))?;
             read.push(Tool::Opaque(Opaque { dialect: Dialect::Gemini, json }));

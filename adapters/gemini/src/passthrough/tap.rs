@@ -35,6 +35,7 @@ struct Seen {
     candidates: Vec<(u32, bool)>,
     blocked: bool,
     content: bool,
+    unreported: u64,
     tally: Tally,
     usage: Option<Usage>,
     error: Option<UpstreamError>,
@@ -54,6 +55,7 @@ impl ContentTap {
                 candidates: Vec::new(),
                 blocked: false,
                 content: false,
+                unreported: 0,
                 tally: Tally::default(),
                 usage: None,
                 error: None,
@@ -111,6 +113,10 @@ impl StreamTap for ContentTap {
     fn malformed(&self) -> u64 {
         self.seen.malformed
     }
+
+    fn unreported(&self) -> u64 {
+        self.seen.unreported
+    }
 }
 
 impl Seen {
@@ -160,6 +166,9 @@ impl Seen {
         if let Some(metadata) = &response.usage_metadata {
             self.tally.update(metadata);
             self.usage = self.tally.usage();
+            if self.usage.as_ref().is_some_and(|usage| usage.output.is_some()) {
+                self.unreported = 0;
+            }
         }
     }
 
@@ -171,8 +180,18 @@ impl Seen {
             None => self.candidates.push((index, ended)),
         }
         let content = candidate.content.as_ref().and_then(|content| content.parts.as_deref());
-        self.content |= content.unwrap_or_default().iter().any(says_something);
+        for part in content.unwrap_or_default() {
+            self.content |= says_something(part);
+            self.unreported = self.unreported.saturating_add(length(part));
+        }
     }
+}
+
+/// Bytes of its words and of a call's arguments.
+fn length(part: &Part<'_>) -> u64 {
+    let text = part.text.as_deref().map_or(0, str::len);
+    let call = part.function_call.as_ref().and_then(|call| call.args);
+    (text + call.map_or(0, |args| args.get().len())) as u64
 }
 
 /// An empty text does not, with or without a seal.

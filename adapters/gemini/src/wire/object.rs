@@ -1,12 +1,4 @@
-//! Objects whose members keep their order, read and written one by one.
-
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
-use adapters_json::string::Str;
+//! Objects whose members keep their order, written one by one.
 
 /// Writes the members of an object.
 pub(crate) struct Object<'o> {
@@ -28,32 +20,5 @@ impl Object<'_> {
     pub(crate) fn member(&mut self, name: &str, json: &str) {
         self.name(name);
         self.out.push_str(json);
-    }
-}
-
-/// The members of an object, in order, unread.
-pub(crate) struct Members<'a>(pub(crate) Vec<(Str<'a>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct All;
-
-        impl<'de> Visitor<'de> for All {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        from.deserialize_map(All)
     }
 }

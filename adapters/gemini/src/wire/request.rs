@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -50,30 +51,31 @@ pub struct Content<'a> {
 #[serde(untagged)]
 pub enum Part<'a> {
     /// Something this crate can name.
-    Known(Box<KnownPart<'a>>),
+    Known(KnownPart<'a>),
     /// A whole part as the provider wrote it.
     Opaque(&'a RawValue),
 }
 
-/// A piece of a turn that this crate can name; one of the first five members is set.
+/// A piece of a turn that this crate can name; one of the first five members is set. Most pieces
+/// are words: the others are apart, so that words take little room.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KnownPart<'a> {
     /// Words.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     pub text: Option<&'a str>,
     /// Bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub inline_data: Option<Blob<'a>>,
+    pub inline_data: Option<Box<Blob<'a>>>,
     /// Bytes that lie elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file_data: Option<FileData<'a>>,
+    pub file_data: Option<Box<FileData<'a>>>,
     /// The model calls a function.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub function_call: Option<FunctionCall<'a>>,
+    pub function_call: Option<Box<FunctionCall<'a>>>,
     /// What a function answered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub function_response: Option<FunctionResponse<'a>>,
+    pub function_response: Option<Box<FunctionResponse<'a>>>,
     /// Set if the words are a thought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thought: Option<bool>,
@@ -89,6 +91,7 @@ pub struct Blob<'a> {
     /// IANA media type.
     pub mime_type: Cow<'a, str>,
     /// Base64.
+    #[serde(serialize_with = "write::text")]
     pub data: &'a str,
 }
 
@@ -151,6 +154,7 @@ pub enum Payload<'a> {
     /// `{"input": …}`, for arguments that are free text.
     Input {
         /// The text.
+        #[serde(serialize_with = "write::text")]
         input: &'a str,
     },
 }
@@ -162,7 +166,7 @@ pub enum Value<'a> {
     /// JSON, byte for byte.
     Json(&'a RawValue),
     /// Words.
-    Text(Cow<'a, str>),
+    Text(#[serde(serialize_with = "write::text")] Cow<'a, str>),
 }
 
 /// What the model may call.
@@ -190,7 +194,7 @@ pub struct FunctionDeclaration<'a> {
     pub description: Option<&'a str>,
     /// JSON Schema of its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameters_json_schema: Option<&'a RawValue>,
+    pub parameters_json_schema: Option<Cow<'a, RawValue>>,
 }
 
 /// Whether and what the model must call.

@@ -262,6 +262,23 @@ fn seals_of_other_providers_come_back_as_they_went() {
     let all: Vec<Value> = chunks.iter().flat_map(parts).collect();
     assert_eq!(sealed(&replayed(&json!(all))), expected);
 
+    // The AI SDK, which puts thoughts together, with their last seal, and forgets empty parts.
+    let mut merged: Vec<Value> = Vec::new();
+    for part in all.iter().filter(|part| part["text"] != "") {
+        match merged.last_mut() {
+            Some(last) if last["thought"] == true && part["thought"] == true => {
+                let text =
+                    format!("{}{}", last["text"].as_str().unwrap(), part["text"].as_str().unwrap());
+                last["text"] = text.into();
+                last["thoughtSignature"] = part["thoughtSignature"].clone();
+            }
+            _ => merged.push(part.clone()),
+        }
+    }
+    let kept = sealed(&replayed(&json!(merged)));
+    let told: Vec<_> = expected.iter().filter(|thought| !thought.text.is_empty()).collect();
+    assert_eq!(kept.iter().collect::<Vec<_>>(), told);
+
     // The Python SDK, which keeps each chunk as a turn.
     let mut contents = vec![json!({"role": "user", "parts": [{"text": "q"}]})];
     contents.extend(chunks.iter().map(|chunk| chunk["candidates"][0]["content"].clone()));

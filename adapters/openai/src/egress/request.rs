@@ -8,6 +8,8 @@ use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::address;
+use crate::ingress::PATH;
 use crate::passthrough::adapt_request;
 use crate::quirk::{Quirk, Quirks};
 use adapters_json::write;
@@ -81,10 +83,10 @@ pub(super) fn encode(
     if !caches {
         cache_losses(request, &mut losses);
     }
-    let body = write::body(&body);
+    let body = write::body_of_about(request.length(), &body);
     let Translated { value: body, losses: left_out } = adapt_request(&body, quirks);
     losses.extend(left_out);
-    let path = "/chat/completions".to_owned();
+    let path = address::path(target, PATH);
     let value = UpstreamRequest { path, headers: Vec::new(), body: body.into_owned() };
     Ok(Translated { value, losses })
 }

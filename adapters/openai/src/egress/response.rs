@@ -169,7 +169,7 @@ fn token(wire: Token) -> TokenLogprob {
 }
 
 pub(super) fn picture(part: WirePart<'_>) -> Option<Media> {
-    let (source, mime_type) = located(part.image_url?.url.into());
+    let (source, mime_type) = located(part.rare?.image_url?.url.into());
     Some(Media { source, mime_type, name: None, detail: None, cache: None })
 }
 
@@ -204,17 +204,23 @@ pub(super) enum Piece {
 }
 
 pub(super) fn piece(kept: Kept<'_>) -> Piece {
-    let opaque = || Opaque { dialect: Dialect::OpenAi, json: kept.raw.to_owned() };
-    let Some(part) = kept.part else { return Piece::Opaque(opaque()) };
-    match part {
-        WirePart { thinking: Some(thinking), signature, .. } => {
-            let signature = signature.filter(|seal| !seal.is_empty());
-            Piece::Thought { text: thinking.0, signature }
-        }
-        WirePart { text: Some(text), .. } => Piece::Text(text),
-        WirePart { refusal: Some(refusal), .. } => Piece::Refusal(refusal),
-        part => picture(part).map_or_else(|| Piece::Opaque(opaque()), Piece::Image),
+    let raw = kept.raw;
+    let opaque = || Piece::Opaque(Opaque { dialect: Dialect::OpenAi, json: raw.to_owned() });
+    let Some(mut part) = kept.part else { return opaque() };
+    let rare = part.rare.as_mut();
+    if let Some((thinking, seal)) =
+        rare.and_then(|it| Some((it.thinking.take()?, &mut it.signature)))
+    {
+        let signature = seal.take().filter(|seal| !seal.is_empty());
+        return Piece::Thought { text: thinking.0, signature };
     }
+    if let Some(text) = part.text.take() {
+        return Piece::Text(text);
+    }
+    if let Some(refusal) = part.rare.as_mut().and_then(|rare| rare.refusal.take()) {
+        return Piece::Refusal(refusal);
+    }
+    picture(part).map_or_else(opaque, Piece::Image)
 }
 
 fn content_part(kept: Kept<'_>, parts: &mut Vec<Part>) {

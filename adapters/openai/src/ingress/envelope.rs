@@ -1,16 +1,24 @@
 //! The few facts that decide where a request goes, read in one pass without building the rest.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::ops::Range;
-
 use adapters_canonical::ingress::{Envelope, Framing};
 use adapters_canonical::loss::DecodeError;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use adapters_json::object;
+use adapters_json::string::Str;
+use adapters_openai_words::envelope::{Members, flag};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use adapters_json::read;
-use adapters_json::string::Str;
+const LOOKED_AT: &[&str; 9] = &[
+    "model",
+    "stream",
+    "stream_options",
+    "user",
+    "prompt_cache_key",
+    "safety_identifier",
+    "max_completion_tokens",
+    "max_tokens",
+    "metadata",
+];
 
 /// Reads the whole body once: its syntax is checked throughout, its shape only where it is used
 /// here. None of the members read may be there twice, lest the provider obey the other one.
@@ -28,66 +36,25 @@ pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
 ///
 /// As for a conversation, but for that.
 pub fn read_optional_envelope(body: &[u8]) -> Result<Option<Envelope<'_>>, DecodeError> {
-    let json = read::text(body)?;
-    let members: Members<'_> = parse(json)?;
-    if let Some(twice) = members.twice {
-        return Err(DecodeError::shape(twice, "is there twice"));
+    let members = Members::read(body, LOOKED_AT)?;
+    if members.get("model").is_none() {
+        return Ok(None);
     }
-    let Some(model) = members.model else { return Ok(None) };
-    let options = members.stream_options;
+    let (model, model_span) = members.model()?;
     Ok(Some(Envelope {
-        model: model_name(model)?,
-        model_span: Some(span(json, model, "model")?),
-        stream: flag(members.stream, "stream")?,
+        model,
+        model_span: Some(model_span),
+        stream: members.flag("stream")?,
         framing: Framing::Events,
-        include_usage: options.map_or(Ok(false), include_usage)?,
-        stream_options: options.map(|options| span(json, options, "stream_options")).transpose()?,
-        user: string(members.user, "user")?,
-        prompt_cache_key: string(members.prompt_cache_key, "prompt_cache_key")?,
-        safety_identifier: string(members.safety_identifier, "safety_identifier")?,
+        include_usage: members.get("stream_options").map_or(Ok(false), include_usage)?,
+        stream_options: members.span("stream_options")?,
+        user: members.string("user")?,
+        prompt_cache_key: members.string("prompt_cache_key")?,
+        safety_identifier: members.string("safety_identifier")?,
         previous: None,
-        max_tokens: count(members.max_completion_tokens).or(count(members.max_tokens)),
-        metadata: members.metadata.map(|it| span(json, it, "metadata")).transpose()?,
+        max_tokens: members.count("max_completion_tokens").or(members.count("max_tokens")),
+        metadata: members.span("metadata")?,
     }))
-}
-
-fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeError> {
-    serde_json::from_str(json).map_err(|error| {
-        if error.is_data() { DecodeError::shape("$", "must be an object") } else { error.into() }
-    })
-}
-
-fn model_name(raw: &RawValue) -> Result<Cow<'_, str>, DecodeError> {
-    match string(Some(raw), "model")? {
-        Some(name) if name.is_empty() => Err(DecodeError::shape("model", "must not be empty")),
-        Some(name) => Ok(name),
-        None => Err(DecodeError::shape("model", "must be a string")),
-    }
-}
-
-fn string<'a>(
-    raw: Option<&'a RawValue>,
-    path: &'static str,
-) -> Result<Option<Cow<'a, str>>, DecodeError> {
-    let Some(raw) = raw else { return Ok(None) };
-    match serde_json::from_str::<Option<Str<'a>>>(raw.get()) {
-        Ok(text) => Ok(text.map(|Str(text)| text)),
-        // A lone surrogate is no syntax error until somebody wants the string.
-        Err(_) => Err(DecodeError::shape(path, "must be a string")),
-    }
-}
-
-/// An estimate starts from it; whether it is right is for others to say.
-fn count(raw: Option<&RawValue>) -> Option<u64> {
-    raw?.get().parse().ok()
-}
-
-fn flag(raw: Option<&RawValue>, path: &'static str) -> Result<bool, DecodeError> {
-    match raw.map_or("null", RawValue::get) {
-        "true" => Ok(true),
-        "false" | "null" => Ok(false),
-        _ => Err(DecodeError::shape(path, "must be true or false")),
-    }
 }
 
 fn include_usage(options: &RawValue) -> Result<bool, DecodeError> {
@@ -103,73 +70,6 @@ fn include_usage(options: &RawValue) -> Result<bool, DecodeError> {
     flag(options.include_usage, PATH)
 }
 
-fn span(json: &str, part: &RawValue, path: &'static str) -> Result<Range<usize>, DecodeError> {
-    // The parser borrows from `json`, so this always succeeds; an error is better than a panic.
-    read::span(json, part.get()).ok_or_else(|| DecodeError::shape(path, "cannot be located"))
-}
-
-/// The members that are looked at, unread.
-#[derive(Default)]
-struct Members<'a> {
-    model: Option<&'a RawValue>,
-    stream: Option<&'a RawValue>,
-    stream_options: Option<&'a RawValue>,
-    user: Option<&'a RawValue>,
-    prompt_cache_key: Option<&'a RawValue>,
-    safety_identifier: Option<&'a RawValue>,
-    max_completion_tokens: Option<&'a RawValue>,
-    max_tokens: Option<&'a RawValue>,
-    metadata: Option<&'a RawValue>,
-    twice: Option<&'static str>,
-}
-
-impl<'a> Members<'a> {
-    fn slot(&mut self, key: &str) -> Option<(&'static str, &mut Option<&'a RawValue>)> {
-        Some(match key {
-            "model" => ("model", &mut self.model),
-            "stream" => ("stream", &mut self.stream),
-            "stream_options" => ("stream_options", &mut self.stream_options),
-            "user" => ("user", &mut self.user),
-            "prompt_cache_key" => ("prompt_cache_key", &mut self.prompt_cache_key),
-            "safety_identifier" => ("safety_identifier", &mut self.safety_identifier),
-            "max_completion_tokens" => ("max_completion_tokens", &mut self.max_completion_tokens),
-            "max_tokens" => ("max_tokens", &mut self.max_tokens),
-            "metadata" => ("metadata", &mut self.metadata),
-            _ => return None,
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members::default();
-                while let Some(key) = map.next_key::<Str<'de>>()? {
-                    let Some((name, slot)) = members.slot(&key) else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    if slot.replace(map.next_value()?).is_some() {
-                        members.twice = members.twice.or(Some(name));
-                    }
-                }
-                Ok(members)
-            }
-        }
-
-        from.deserialize_map(Object)
-    }
-}
-
 /// `stream_options`, unread.
 #[derive(Default)]
 pub(crate) struct Options<'a> {
@@ -179,32 +79,21 @@ pub(crate) struct Options<'a> {
     pub(crate) any: bool,
 }
 
+impl<'de> object::Members<'de> for Options<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: Str<'de>, map: &mut A) -> Result<(), A::Error> {
+        self.any = true;
+        if &*name == "include_usage" {
+            self.twice |= self.include_usage.replace(map.next_value()?).is_some();
+        } else {
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Options<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Options<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Options<'de>, A::Error> {
-                let mut options = Options::default();
-                while let Some(key) = map.next_key::<Str<'de>>()? {
-                    options.any = true;
-                    if &*key == "include_usage" {
-                        options.twice |= options.include_usage.replace(map.next_value()?).is_some();
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(options)
-            }
-        }
-
-        from.deserialize_map(Object)
+        object::read(from)
     }
 }
 

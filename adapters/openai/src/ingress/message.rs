@@ -22,7 +22,7 @@ use serde_json::value::RawValue;
 
 /// Reads all messages. `body` is the whole request, for parts that are kept byte for byte.
 pub(super) fn messages(
-    messages: Vec<Object<wire::Message<'_>>>,
+    messages: Vec<wire::Message<'_>>,
     body: &[u8],
     losses: &mut Vec<Loss>,
 ) -> Result<Vec<Message>, DecodeError> {
@@ -30,8 +30,11 @@ pub(super) fn messages(
         return Err(DecodeError::shape("messages", "must not be empty"));
     }
     let mut turns = Turns { unread: Unread::new(body), losses, legacy_call: None };
-    let read = |(index, Object(message))| turns.read(index, message);
-    messages.into_iter().enumerate().map(read).collect()
+    let mut read = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        read.push(turns.read(index, message)?);
+    }
+    Ok(read)
 }
 
 /// What is remembered from message to message.
@@ -44,7 +47,9 @@ struct Turns<'a> {
 
 impl Turns<'_> {
     fn read(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
-        match &*wire.role {
+        let role =
+            wire.role.as_deref().ok_or_else(|| missing(format!("messages[{index}].role")))?;
+        match role {
             "system" => self.spoken(index, Role::System, wire),
             "developer" => self.spoken(index, Role::Developer, wire),
             "user" => self.spoken(index, Role::User, wire),
@@ -65,57 +70,60 @@ impl Turns<'_> {
         wire: wire::Message<'_>,
     ) -> Result<Message, DecodeError> {
         let mut parts = self.required_content(index, wire.content)?;
-        cache_last(&mut parts, wire.cache_control);
-        Ok(Message { role, parts, name: wire.name })
+        let Some(rare) = wire.rare else { return Ok(Message { role, parts, name: None }) };
+        cache_last(&mut parts, rare.cache_control);
+        Ok(Message { role, parts, name: rare.name })
     }
 
     fn assistant(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
-        let words = wire.reasoning_content.or(wire.reasoning);
-        let thoughts = self.thoughts(index, wire.reasoning_details);
-        let content_seal = thoughts.content_seal.clone();
+        let rare = wire.rare.map(|rare| *rare).unwrap_or_default();
+        let words = rare.reasoning_content.or(rare.reasoning);
+        let mut thoughts = self.thoughts(index, rare.reasoning_details);
+        let content_seal = thoughts.content_seal.take();
         let mut parts = thoughts.parts(words);
-        parts.extend(self.content(index, wire.content)?);
+        self.content(index, wire.content, &mut parts)?;
         thought::seal_content(&mut parts, content_seal);
-        self.citations(index, &mut parts, [wire.annotations, wire.citations]);
-        for (at, Object(image)) in wire.images.into_iter().flatten().enumerate() {
+        self.citations(index, &mut parts, [rare.annotations, rare.citations]);
+        for (at, image) in rare.images.into_iter().flatten().enumerate() {
             parts.push(Part::Image(picture(image, index, at)?));
         }
-        parts.extend(wire.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
-        cache_last(&mut parts, wire.cache_control);
+        parts.extend(rare.refusal.filter(|text| !text.is_empty()).map(Part::Refusal));
+        cache_last(&mut parts, rare.cache_control);
         for (at, Object(call)) in wire.tool_calls.into_iter().flatten().enumerate() {
             let path = || format!("messages[{index}].tool_calls[{at}]");
             parts.push(Part::ToolCall(tool_call(call, &path)?));
         }
-        if let Some(call) = wire.function_call {
+        if let Some(call) = rare.function_call {
             parts.push(Part::ToolCall(self.legacy_call(index, call)?));
         }
-        if wire.audio.is_some() {
+        if rare.audio.is_some() {
             let reason = "an earlier answer in sound exists only with its provider";
             self.losses.push(Loss::dropped(format!("messages[{index}].audio"), reason));
         }
-        Ok(Message { role: Role::Assistant, parts, name: wire.name })
+        Ok(Message { role: Role::Assistant, parts, name: rare.name })
     }
 
     fn tool(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
         let path = || format!("messages[{index}].tool_call_id");
-        let call_id = not_empty(wire.tool_call_id, &path)?;
-        let call_id = call_id::apart(&call_id).0.to_owned();
-        self.result(index, call_id, wire.content, wire.cache_control)
+        let call_id = call_id::take_apart(not_empty(wire.tool_call_id, &path)?).0;
+        let cache = wire.rare.and_then(|rare| rare.cache_control);
+        self.result(index, call_id, wire.content, cache)
     }
 
     fn function(&mut self, index: usize, wire: wire::Message<'_>) -> Result<Message, DecodeError> {
         let path = || format!("messages[{index}].name");
-        let name = not_empty(wire.name, &path)?;
+        let (name, cache) = wire.rare.map(|rare| (rare.name, rare.cache_control)).unzip();
+        let name = not_empty(name.flatten(), &path)?;
         // A result that nothing called for is the provider's to refuse.
         let call_id = self.legacy_call.take().unwrap_or(name);
-        self.result(index, call_id, wire.content, wire.cache_control)
+        self.result(index, call_id, wire.content, cache.flatten())
     }
 
     fn result(
         &mut self,
         index: usize,
         call_id: String,
-        content: Option<Content<Object<WirePart<'_>>>>,
+        content: Option<Content<WirePart<'_>>>,
         cache: Option<CacheControl>,
     ) -> Result<Message, DecodeError> {
         let parts = self.required_content(index, content)?;
@@ -141,32 +149,40 @@ impl Turns<'_> {
     fn required_content(
         &mut self,
         index: usize,
-        content: Option<Content<Object<WirePart<'_>>>>,
+        content: Option<Content<WirePart<'_>>>,
     ) -> Result<Vec<Part>, DecodeError> {
         if content.is_none() {
             return Err(missing(format!("messages[{index}].content")));
         }
-        self.content(index, content)
+        let mut parts = Vec::new();
+        self.content(index, content, &mut parts)?;
+        Ok(parts)
     }
 
+    /// Appends what `content` says to `parts`.
     fn content(
         &mut self,
         index: usize,
-        content: Option<Content<Object<WirePart<'_>>>>,
-    ) -> Result<Vec<Part>, DecodeError> {
+        content: Option<Content<WirePart<'_>>>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), DecodeError> {
         match content {
-            None => Ok(Vec::new()),
-            Some(Content::Text(text)) if text.is_empty() => Ok(Vec::new()),
-            Some(Content::Text(text)) => Ok(vec![Part::Text(Text::from(text))]),
-            Some(Content::Parts(parts)) => parts
-                .into_iter()
-                .enumerate()
-                .map(|(at, Object(part))| {
+            None => {}
+            Some(Content::Text(text)) if text.is_empty() => {}
+            Some(Content::Text(text)) => {
+                // Most messages are one text: room for more would be wasted.
+                parts.reserve_exact(1);
+                parts.push(Part::Text(Text::from(text)));
+            }
+            Some(Content::Parts(all)) => {
+                parts.reserve_exact(all.len());
+                for (at, part) in all.into_iter().enumerate() {
                     let (unread, losses) = (&mut self.unread, &mut *self.losses);
-                    Reader { unread, losses, message: index, part: at }.read(part)
-                })
-                .collect(),
+                    parts.push(Reader { unread, losses, message: index, part: at }.read(part)?);
+                }
+            }
         }
+        Ok(())
     }
 
     /// The thoughts a client sends back.
@@ -210,7 +226,8 @@ impl Turns<'_> {
 
 /// A picture of an earlier answer.
 fn picture(image: WirePart<'_>, index: usize, at: usize) -> Result<Media, DecodeError> {
-    let url = image.image_url.map(|image| image.url.0.into_owned());
+    let address = image.rare.and_then(|rare| rare.image_url);
+    let url = address.map(|address| address.url.0.into_owned());
     let url = not_empty(url, &|| format!("messages[{index}].images[{at}].image_url.url"))?;
     let (source, mime_type) = located(url);
     Ok(Media { source, mime_type, name: None, detail: None, cache: None })
@@ -218,9 +235,8 @@ fn picture(image: WirePart<'_>, index: usize, at: usize) -> Result<Media, Decode
 
 fn tool_call(call: WireCall, path: &dyn Fn() -> String) -> Result<ToolCall, DecodeError> {
     let id = not_empty(call.id, &|| format!("{}.id", path()))?;
-    let (own, sealed_in) = call_id::apart(&id);
+    let (id, sealed_in) = call_id::take_apart(id);
     let signature = call.extra_content.and_then(|extra| extra.signature()).or(sealed_in);
-    let id = own.to_owned();
     let (name, arguments, kind) = match (call.function, call.custom) {
         (Some(function), _) => (
             not_empty(function.name, &|| format!("{}.function.name", path()))?,

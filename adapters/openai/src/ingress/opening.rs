@@ -6,6 +6,7 @@ use adapters_canonical::ingress::Opening;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use adapters_json::object;
 use adapters_json::string::Str;
 
 /// Reads a body that is a request. What has another shape counts as absent.
@@ -18,6 +19,7 @@ pub(super) fn read(body: &[u8]) -> Opening<'_> {
     Opening { system, tools, first_user_message }
 }
 
+#[derive(Default)]
 struct Members<'a> {
     tools: Option<&'a RawValue>,
     messages: Option<Messages<'a>>,
@@ -29,36 +31,26 @@ struct Messages<'a> {
     user: Option<&'a RawValue>,
 }
 
+#[derive(Default)]
 struct Message<'a> {
     role: Option<Str<'a>>,
     content: Option<&'a RawValue>,
 }
 
+impl<'de> object::Members<'de> for Members<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: Str<'de>, map: &mut A) -> Result<(), A::Error> {
+        match &*name {
+            "tools" => self.tools = Some(map.next_value()?),
+            "messages" => self.messages = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Members { tools: None, messages: None };
-                while let Some(key) = map.next_key::<Str<'de>>()? {
-                    match &*key {
-                        "tools" => members.tools = Some(map.next_value()?),
-                        "messages" => members.messages = Some(map.next_value()?),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(members)
-            }
-        }
-
-        from.deserialize_map(Object)
+        object::read(from)
     }
 }
 
@@ -93,31 +85,20 @@ impl<'de> Deserialize<'de> for Messages<'de> {
     }
 }
 
+impl<'de> object::Members<'de> for Message<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, name: Str<'de>, map: &mut A) -> Result<(), A::Error> {
+        match &*name {
+            "role" => self.role = Some(map.next_value()?),
+            "content" => self.content = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Message<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Message<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Message<'de>, A::Error> {
-                let mut message = Message { role: None, content: None };
-                while let Some(key) = map.next_key::<Str<'de>>()? {
-                    match &*key {
-                        "role" => message.role = Some(map.next_value()?),
-                        "content" => message.content = Some(map.next_value()?),
-                        _ => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(message)
-            }
-        }
-
-        from.deserialize_map(Object)
+        object::read(from)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) fn missing(path: impl Into<String>) -> DecodeError {
 
 /// What stands at the top level and has no place in the canonical request.
 fn top_level_losses(wire: &mut Request<'_>) -> Vec<Loss> {
-    let mut losses: Vec<_> = std::mem::take(&mut wire.unmapped)
+    let mut losses: Vec<_> = std::mem::take(&mut wire.unmapped.0)
         .into_iter()
         .map(|name| {
             let reason = no_words_for(&name);

@@ -32,7 +32,7 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Tran
         choices.push(WireChoice::blocked());
     }
     let value = write::body(&Completion {
-        id: completion_id(&response.id, &context.request_id),
+        id: translated_id(&response.id, &context.request_id),
         object: "chat.completion",
         created: response.created.unwrap_or(context.created),
         model: if response.model.is_empty() { &context.model } else { &response.model },
@@ -48,6 +48,15 @@ pub(crate) fn completion_id<'a>(id: &'a str, request_id: &str) -> Cow<'a, str> {
     match id {
         "" => Cow::Owned(format!("chatcmpl-{request_id}")),
         id => Cow::Borrowed(id),
+    }
+}
+
+/// The same for the answer of a provider of another dialect: in OpenAI's form, by which some clients
+/// know a completion.
+pub(crate) fn translated_id<'a>(id: &'a str, request_id: &str) -> Cow<'a, str> {
+    match completion_id(id, request_id) {
+        id if id.starts_with("chatcmpl-") => id,
+        id => Cow::Owned(format!("chatcmpl-{id}")),
     }
 }
 
@@ -75,9 +84,11 @@ struct WireChoice<'a> {
 #[derive(Default, Serialize)]
 struct Message<'a> {
     role: &'static str,
+    #[serde(serialize_with = "write::some_text")]
     content: Option<Cow<'a, str>>,
+    #[serde(serialize_with = "write::some_text")]
     refusal: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     reasoning_content: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasoning_details: Vec<Detail<'a>>,
@@ -87,7 +98,7 @@ struct Message<'a> {
     images: Vec<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audio: Option<Audio<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Always there, as OpenAI has it.
     annotations: Vec<Written>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     citations: Vec<Written>,
@@ -109,12 +120,14 @@ struct Call<'a> {
 #[derive(Serialize)]
 struct Function<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     arguments: &'a str,
 }
 
 #[derive(Serialize)]
 struct Custom<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     input: &'a str,
 }
 

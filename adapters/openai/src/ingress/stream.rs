@@ -8,7 +8,7 @@ use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
 
 use super::chunk::{Chunks, done};
-use super::response::{completion_id, image, sound};
+use super::response::{image, sound, translated_id};
 use crate::citation::{List, Written, characters};
 use crate::thought::{Detail, is_bound};
 use adapters_json::write;
@@ -405,7 +405,7 @@ impl StreamEncoder for ChatStreamEncoder {
 }
 
 fn head(start: &Start, context: &AnswerContext) -> Chunks {
-    let id = completion_id(&start.id, &context.request_id);
+    let id = translated_id(&start.id, &context.request_id);
     let model = if start.model.is_empty() { &context.model } else { &start.model };
     let created = start.created.unwrap_or(context.created);
     Chunks::new(&id, model, created, context.include_usage)

@@ -2,12 +2,11 @@
 //! cut out and the rest stays as it was.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
+use adapters_json::object::Every;
 use adapters_json::read;
 use adapters_json::string::Str;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 pub(super) type Edit = (Range<usize>, Vec<u8>);
@@ -21,7 +20,12 @@ pub(super) struct Member<'a> {
 
 /// The members of an object, in order; none if it is no object.
 pub(super) fn members(object: &RawValue) -> Vec<Member<'_>> {
-    serde_json::from_str::<Members<'_>>(object.get()).map_or_else(|_| Vec::new(), |it| it.0)
+    let Every(members) = serde_json::from_str(object.get()).unwrap_or_default();
+    let member = |(Str(key), value)| match key {
+        Cow::Borrowed(key) => Member { key: Some(key), value },
+        Cow::Owned(_) => Member { key: None, value },
+    };
+    members.into_iter().map(member).collect()
 }
 
 /// The elements of a list, in order; none if it is no list.
@@ -79,35 +83,5 @@ pub(super) fn replace(json: &str, value: &str, new: &[u8], edits: &mut Vec<Edit>
 pub(super) fn rename(json: &str, member: &Member<'_>, name: &str, edits: &mut Vec<Edit>) {
     if let Some(key) = member.key {
         replace(json, key, name.as_bytes(), edits);
-    }
-}
-
-struct Members<'a>(Vec<Member<'a>>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Str(key)) = map.next_key::<Str<'de>>()? {
-                    let key = match key {
-                        Cow::Borrowed(key) => Some(key),
-                        Cow::Owned(_) => None,
-                    };
-                    members.push(Member { key, value: map.next_value()? });
-                }
-                Ok(Members(members))
-            }
-        }
-
-        from.deserialize_map(Object)
     }
 }

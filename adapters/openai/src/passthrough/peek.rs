@@ -39,13 +39,20 @@ pub(super) struct Choice {
     pub(super) finish_reason: Something,
 }
 
-/// Whether a delta says anything beside the role.
+/// How much a delta says beside the role.
 #[derive(Default)]
-pub(super) struct Delta(pub(super) bool);
+pub(super) struct Delta(pub(super) Something);
 
-/// Whether a value says anything: a text or a list that is not empty, or an object.
+/// How much a value says, in bytes of the texts within. Nothing: an empty text, an empty list, a
+/// number. An object or a list with anything in it counts for one byte at least.
 #[derive(Default)]
-pub(super) struct Something(pub(super) bool);
+pub(super) struct Something(pub(super) u64);
+
+impl Something {
+    pub(super) fn is_there(&self) -> bool {
+        self.0 > 0
+    }
+}
 
 impl<'a> Peek<'a> {
     pub(super) fn read(json: &'a str) -> Result<Self, serde_json::Error> {
@@ -122,16 +129,18 @@ impl<'de> Deserialize<'de> for Delta {
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Delta, E> {
-                Ok(Delta(false))
+                Ok(Delta::default())
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Delta, A::Error> {
-                let mut says = false;
+                let mut says = 0_u64;
                 while let Some(key) = map.next_key::<Str<'de>>()? {
                     let something = map.next_value::<Something>()?.0;
-                    says |= something && &*key != "role";
+                    if &*key != "role" {
+                        says = says.saturating_add(something);
+                    }
                 }
-                Ok(Delta(says))
+                Ok(Delta(Something(says)))
             }
         }
 
@@ -151,40 +160,43 @@ impl<'de> Deserialize<'de> for Something {
             }
 
             fn visit_bool<E: de::Error>(self, _: bool) -> Result<Something, E> {
-                Ok(Something(false))
+                Ok(Something::default())
             }
 
             fn visit_i64<E: de::Error>(self, _: i64) -> Result<Something, E> {
-                Ok(Something(false))
+                Ok(Something::default())
             }
 
             fn visit_u64<E: de::Error>(self, _: u64) -> Result<Something, E> {
-                Ok(Something(false))
+                Ok(Something::default())
             }
 
             fn visit_f64<E: de::Error>(self, _: f64) -> Result<Something, E> {
-                Ok(Something(false))
+                Ok(Something::default())
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Something, E> {
-                Ok(Something(false))
+                Ok(Something::default())
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Something, E> {
-                Ok(Something(!text.is_empty()))
+                Ok(Something(text.len() as u64))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Something, A::Error> {
-                let mut any = false;
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    any = true;
+                let mut says = 0_u64;
+                while let Some(Something(one)) = seq.next_element()? {
+                    says = says.saturating_add(one.max(1));
                 }
-                Ok(Something(any))
+                Ok(Something(says))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Something, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Something(true))
+                let mut says = 0_u64;
+                while let Some((_, Something(one))) = map.next_entry::<IgnoredAny, _>()? {
+                    says = says.saturating_add(one);
+                }
+                Ok(Something(says.max(1)))
             }
         }
 

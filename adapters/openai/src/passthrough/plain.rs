@@ -141,6 +141,11 @@ impl StreamTap for PlainTap {
         self.seen.usage.as_ref()
     }
 
+    /// Nothing is guessed: pictures and sounds have no words to go by.
+    fn unreported(&self) -> u64 {
+        0
+    }
+
     fn saw_content(&self) -> bool {
         self.seen.begun
     }

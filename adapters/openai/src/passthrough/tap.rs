@@ -46,6 +46,7 @@ struct Seen {
     /// Index, and whether it has ended.
     choices: Vec<(u32, bool)>,
     content: bool,
+    unreported: u64,
     usage: Option<Tokens>,
     usage_passed: bool,
     error: Option<UpstreamError>,
@@ -69,6 +70,7 @@ impl ChunkTap {
                 created: None,
                 choices: Vec::new(),
                 content: false,
+                unreported: 0,
                 usage: None,
                 usage_passed: false,
                 error: None,
@@ -148,6 +150,10 @@ impl StreamTap for ChunkTap {
     fn malformed(&self) -> u64 {
         self.seen.malformed
     }
+
+    fn unreported(&self) -> u64 {
+        self.seen.unreported
+    }
 }
 
 impl Seen {
@@ -159,8 +165,11 @@ impl Seen {
         if data.is_empty() {
             out.extend_from_slice(frame.raw);
         } else if data == b"[DONE]" {
-            self.done = true;
-            out.extend_from_slice(frame.raw);
+            // The end of nothing is no end.
+            if !self.choices.is_empty() {
+                self.done = true;
+                out.extend_from_slice(frame.raw);
+            }
         } else {
             self.chunk(frame, out);
         }
@@ -201,17 +210,22 @@ impl Seen {
         self.created = self.created.or(seconds(peek.created));
         for choice in &peek.choices {
             // A chunk that carries an error ends nothing well.
-            let ended = choice.finish_reason.0 && self.error.is_none();
+            let ended = choice.finish_reason.is_there() && self.error.is_none();
             match self.choices.iter_mut().find(|(index, _)| *index == choice.index) {
                 Some((_, before)) => *before |= ended,
                 None => self.choices.push((choice.index, ended)),
             }
-            self.content |= choice.delta.0;
+            self.content |= choice.delta.0.is_there();
+            self.unreported = self.unreported.saturating_add(choice.delta.0.0);
         }
         if let Some(usage) = &peek.usage
             && let Ok(Some(usage)) = serde_json::from_str::<Option<Usage>>(usage.value.get())
         {
-            self.usage.get_or_insert_default().update(&usage.into());
+            let usage = Tokens::from(usage);
+            if usage.output.is_some() {
+                self.unreported = 0;
+            }
+            self.usage.get_or_insert_default().update(&usage);
         }
     }
 

@@ -8,7 +8,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use adapters_json::string::{Object, Str};
+use adapters_json::object::{Ignored, object};
+use adapters_json::string::Str;
 
 /// A plain string, or an array of parts.
 #[derive(Debug)]
@@ -45,29 +46,33 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for Content<P> {
     }
 }
 
-/// One part, of whatever `type`; only the field of that type is there.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(crate) kind: Str<'a>,
-    pub(crate) text: Option<String>,
-    pub(crate) refusal: Option<String>,
-    #[serde(borrow)]
-    pub(crate) image_url: Option<Address<'a>>,
-    /// An extension of several providers.
-    #[serde(borrow)]
-    pub(crate) video_url: Option<Address<'a>>,
-    #[serde(borrow)]
-    pub(crate) input_audio: Option<InputAudio<'a>>,
-    #[serde(borrow)]
-    pub(crate) file: Option<File<'a>>,
-    /// An extension: Mistral's thoughts.
-    pub(crate) thinking: Option<Thinking>,
-    /// An extension: Anthropic's seal on a `thinking`.
-    pub(crate) signature: Option<String>,
-    /// An extension: Anthropic's way to end a cached prefix.
-    pub(crate) cache_control: Option<CacheControl>,
-    pub(crate) prompt_cache_breakpoint: Option<CacheControl>,
+object! {
+    /// One part, of whatever `type`; only the member of that type is there.
+    pub(crate) Part<'a> {
+        kind as "type": Str<'a>,
+        text: String,
+        ..rare: Option<Box<RareOfPart<'a>>>
+    }
+}
+
+object! {
+    /// What only a part that is no plain text has.
+    pub(crate) RareOfPart<'a> {
+        refusal: String,
+        image_url: Address<'a>,
+        /// An extension of several providers.
+        video_url: Address<'a>,
+        input_audio: InputAudio<'a>,
+        file: File<'a>,
+        /// An extension: Mistral's thoughts.
+        thinking: Thinking,
+        /// An extension: Anthropic's seal on a `thinking`.
+        signature: String,
+        /// An extension: Anthropic's way to end a cached prefix.
+        cache_control: CacheControl,
+        prompt_cache_breakpoint: CacheControl,
+        ..others: Ignored
+    }
 }
 
 /// A part of an answer, and its bytes: one of a kind we do not know stays as it was.
@@ -80,8 +85,8 @@ pub(crate) struct Kept<'a> {
 impl<'a, 'de: 'a> Deserialize<'de> for Kept<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let raw = <&RawValue>::deserialize(from)?;
-        let part = serde_json::from_str::<Object<Part<'de>>>(raw.get()).ok();
-        Ok(Self { part: part.map(|Object(part)| part), raw })
+        let part = serde_json::from_str::<Part<'de>>(raw.get()).ok();
+        Ok(Self { part: part.filter(|part| part.kind.is_some()), raw })
     }
 }
 
@@ -118,9 +123,9 @@ pub(crate) struct Thinking(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Thinking {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = match Content::<Object<Part<'de>>>::deserialize(from)? {
+        let text = match Content::<Part<'de>>::deserialize(from)? {
             Content::Text(text) => text,
-            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.0.text).collect(),
+            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
         };
         Ok(Self(text))
     }

@@ -1,138 +1,89 @@
 //! A request for a chat completion.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::content::{CacheControl, Content, FunctionCall, Part, ReasoningDetail, ToolCall};
+use adapters_json::object::{Ignored, Names, object};
 use adapters_json::string::{Object, OneOrMany, Str};
 
-/// Writes the struct and its visitor, so that what is unknown is noted on the way: a flattened
-/// map for the rest would make serde buffer the whole request. `null` is as good as absent.
-macro_rules! request {
-    ($life:lifetime, $($field:ident: $type:ty,)*) => {
-        #[derive(Default)]
-        pub(crate) struct Request<$life> {
-            $(pub(crate) $field: Option<$type>,)*
-            /// Members that are not listed here, in order.
-            pub(crate) unmapped: Vec<Cow<$life, str>>,
-        }
-
-        impl<$life> Request<$life> {
-            fn read<A: MapAccess<$life>>(&mut self, mut map: A) -> Result<(), A::Error> {
-                while let Some(key) = map.next_key::<Str<$life>>()? {
-                    match &*key {
-                        $(stringify!($field) => {
-                            if self.$field.is_some() {
-                                return Err(de::Error::duplicate_field(stringify!($field)));
-                            }
-                            self.$field = map.next_value()?;
-                        })*
-                        _ => {
-                            if map.next_value::<Option<IgnoredAny>>()?.is_some() {
-                                self.unmapped.push(key.0);
-                            }
-                        }
-                    }
-                }
-                Ok(())
-            }
-        }
-    };
-}
-
-request! { 'a,
-    model: String,
-    messages: Vec<Object<Message<'a>>>,
-    tools: Vec<&'a RawValue>,
-    tool_choice: &'a RawValue,
-    functions: Vec<&'a RawValue>,
-    function_call: &'a RawValue,
-    parallel_tool_calls: bool,
-    max_completion_tokens: u64,
-    max_tokens: u64,
-    temperature: f64,
-    top_p: f64,
-    top_k: u64,
-    seed: i64,
-    presence_penalty: f64,
-    frequency_penalty: f64,
-    logit_bias: BTreeMap<String, f64>,
-    logprobs: bool,
-    top_logprobs: u32,
-    n: u32,
-    stop: OneOrMany,
-    response_format: ResponseFormat<'a>,
-    reasoning_effort: String,
-    reasoning: Reasoning,
-    include_reasoning: bool,
-    service_tier: String,
-    verbosity: String,
-    user: String,
-    safety_identifier: String,
-    metadata: BTreeMap<String, String>,
-    store: bool,
-    stream: bool,
-    stream_options: StreamOptions,
-    prompt_cache_key: String,
-    prompt_cache_retention: String,
-    cache_control: CacheControl,
-    modalities: Vec<String>,
-}
-
-impl<'a, 'de: 'a> Deserialize<'de> for Request<'a> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Members;
-
-        impl<'de> Visitor<'de> for Members {
-            type Value = Request<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Request<'de>, A::Error> {
-                let mut request = Request::default();
-                request.read(map)?;
-                Ok(request)
-            }
-        }
-
-        from.deserialize_map(Members)
+object! {
+    /// The whole body.
+    pub(crate) Request<'a> {
+        model: String,
+        messages: Vec<Message<'a>>,
+        tools: Vec<&'a RawValue>,
+        tool_choice: &'a RawValue,
+        functions: Vec<&'a RawValue>,
+        function_call: &'a RawValue,
+        parallel_tool_calls: bool,
+        max_completion_tokens: u64,
+        max_tokens: u64,
+        temperature: f64,
+        top_p: f64,
+        top_k: u64,
+        seed: i64,
+        presence_penalty: f64,
+        frequency_penalty: f64,
+        logit_bias: BTreeMap<String, f64>,
+        logprobs: bool,
+        top_logprobs: u32,
+        n: u32,
+        stop: OneOrMany,
+        response_format: ResponseFormat<'a>,
+        reasoning_effort: String,
+        reasoning: Reasoning,
+        include_reasoning: bool,
+        service_tier: String,
+        verbosity: String,
+        user: String,
+        safety_identifier: String,
+        metadata: BTreeMap<String, String>,
+        store: bool,
+        stream: bool,
+        stream_options: StreamOptions,
+        prompt_cache_key: String,
+        prompt_cache_retention: String,
+        cache_control: CacheControl,
+        modalities: Vec<String>,
+        ..unmapped: Names<'a>
     }
 }
 
-/// One message, of whatever role.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Message<'a> {
-    #[serde(borrow)]
-    pub(crate) role: Str<'a>,
-    #[serde(borrow)]
-    pub(crate) content: Option<Content<Object<Part<'a>>>>,
-    pub(crate) name: Option<String>,
-    pub(crate) refusal: Option<String>,
-    pub(crate) tool_calls: Option<Vec<Object<ToolCall>>>,
-    pub(crate) function_call: Option<FunctionCall>,
-    pub(crate) tool_call_id: Option<String>,
-    pub(crate) reasoning_content: Option<String>,
-    pub(crate) reasoning: Option<String>,
-    #[serde(borrow)]
-    pub(crate) reasoning_details: Option<Vec<ReasoningDetail<'a>>>,
-    pub(crate) audio: Option<IgnoredAny>,
-    pub(crate) cache_control: Option<CacheControl>,
-    /// Citations of an earlier answer.
-    #[serde(borrow)]
-    pub(crate) annotations: Option<Vec<&'a RawValue>>,
-    /// An extension of ours; see [`crate::citation`].
-    #[serde(borrow)]
-    pub(crate) citations: Option<Vec<&'a RawValue>>,
-    /// An extension: pictures of an earlier answer.
-    #[serde(borrow)]
-    pub(crate) images: Option<Vec<Object<Part<'a>>>>,
+object! {
+    /// One message, of whatever role. What few messages have is apart, so that a long conversation
+    /// of the others takes little room.
+    pub(crate) Message<'a> {
+        role: Str<'a>,
+        content: Content<Part<'a>>,
+        tool_calls: Vec<Object<ToolCall>>,
+        tool_call_id: String,
+        ..rare: Option<Box<RareMembers<'a>>>
+    }
+}
+
+object! {
+    /// What few messages have.
+    pub(crate) RareMembers<'a> {
+        name: String,
+        refusal: String,
+        function_call: FunctionCall,
+        reasoning_content: String,
+        reasoning: String,
+        reasoning_details: Vec<ReasoningDetail<'a>>,
+        audio: IgnoredAny,
+        cache_control: CacheControl,
+        /// Citations of an earlier answer.
+        annotations: Vec<&'a RawValue>,
+        /// An extension of ours; see [`crate::citation`].
+        citations: Vec<&'a RawValue>,
+        /// An extension: pictures of an earlier answer.
+        images: Vec<Part<'a>>,
+        ..others: Ignored
+    }
 }
 
 #[derive(Debug, Deserialize)]

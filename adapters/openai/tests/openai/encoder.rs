@@ -61,7 +61,7 @@ fn the_first_chunk_is_complete_and_says_the_role() {
     let chunks = chunks(&encode(&hello, context()));
     let chunk = |delta: Value, reason: Value| {
         json!({
-            "id": "msg_1", "object": "chat.completion.chunk", "created": 7, "model": "claude",
+            "id": "chatcmpl-msg_1", "object": "chat.completion.chunk", "created": 7, "model": "claude",
             "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": reason}],
         })
     };

@@ -51,7 +51,8 @@ fn a_blocked_prompt_is_still_one_choice() {
             "model": "team/fast",
             "choices": [{
                 "index": 0,
-                "message": {"role": "assistant", "content": null, "refusal": null},
+                "message": {"role": "assistant", "content": null, "refusal": null,
+                    "annotations": []},
                 "logprobs": null,
                 "finish_reason": "content_filter",
             }],

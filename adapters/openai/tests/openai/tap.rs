@@ -82,6 +82,28 @@ fn usage_in_the_last_chunk_is_cut_out_and_a_missing_done_is_supplied() {
     assert_eq!(passed.tap.usage().and_then(|usage| usage.output), Some(1));
 }
 
+/// field 13
+#[test]
+fn the_words_that_no_usage_counts_are_measured() {
+    let chunk = |delta: &str| format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
+    let said = chunk(r#"{"role":"assistant","content":""}"#)
+        + &chunk(r#"{"content":"twelve bytes"}"#)
+        + &chunk(r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"a\":1}"}}]}"#);
+    assert_eq!(pass([said.as_bytes()], false).tap.unreported(), 12 + 7);
+    let counted = said + "data: {\"choices\":[],\"usage\":{\"completion_tokens\":9}}\n\n";
+    assert_eq!(pass([counted.as_bytes()], false).tap.unreported(), 0);
+    let more = counted + &chunk(r#"{"content":"four"}"#);
+    assert_eq!(pass([more.as_bytes()], false).tap.unreported(), 4);
+}
+
+#[test]
+fn the_end_of_nothing_is_no_end() {
+    for stream in ["data: [DONE]\n\n", "data: {\"cho\n\ndata: [DONE]\n\n"] {
+        let passed = pass([stream.as_bytes()], false);
+        assert_eq!((passed.text.as_str(), passed.end), ("", Err(DecodeError::Truncated)));
+    }
+}
+
 /// field 2, 15
 #[test]
 fn bad_frames_are_left_out_and_odd_ones_pass() {

@@ -9,8 +9,7 @@ use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::count::PATH as COUNT_PATH;
-use crate::ingress::PATH;
+use crate::{count, ingress};
 
 mod item;
 mod media;
@@ -35,8 +34,8 @@ pub(super) fn encode(
     let mut losses = Vec::new();
     let body = body(request, target, &mut losses)?;
     unsaid(request, &mut losses);
-    let value =
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body: write::body(&body) };
+    let body = write::body_of_about(request.length(), &body);
+    let value = UpstreamRequest { path: ingress::path(target), headers: Vec::new(), body };
     Ok(Translated { value, losses })
 }
 
@@ -66,8 +65,8 @@ pub(crate) fn encode_count(
         stream: false,
         ..body(request, target, &mut losses)?
     };
-    let path = COUNT_PATH.to_owned();
-    let value = UpstreamRequest { path, headers: Vec::new(), body: write::body(&body) };
+    let body = write::body_of_about(request.length(), &body);
+    let value = UpstreamRequest { path: count::path(target), headers: Vec::new(), body };
     Ok(Translated { value, losses })
 }
 

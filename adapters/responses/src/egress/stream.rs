@@ -17,9 +17,11 @@ use crate::wire::item::Item;
 use crate::wire::response::{Response, seconds};
 use event::Event;
 use parts::{Open, Parts};
+use place::Places;
 
 mod event;
 mod parts;
+mod place;
 
 /// Reads Responses events.
 ///
@@ -40,6 +42,7 @@ struct State {
     parts: Parts,
     /// By their place in the output.
     items: BTreeMap<u64, Progress>,
+    places: Places,
     /// Whole parts that wait for those that are open to end.
     waiting: VecDeque<Part>,
     done: bool,
@@ -146,7 +149,12 @@ impl State {
         let at = event.output_index.unwrap_or(0);
         match kind {
             "response.output_item.added" => self.item_added(at, event.item()?, out)?,
-            "response.output_item.done" => self.item_done(at, event.item()?, out)?,
+            "response.output_item.done" => {
+                if !self.items.contains_key(&at) {
+                    self.places.note(at, event.item()?);
+                }
+                self.item_done(at, event.item()?, out)?;
+            }
             "response.content_part.added" => match event.part_kind().as_deref() {
                 Some("output_text") => drop(self.text(at, event, &PartKind::Text, out)),
                 Some("refusal") => drop(self.text(at, event, &PartKind::Refusal, out)),
@@ -214,6 +222,7 @@ impl State {
         if self.items.contains_key(&at) {
             return Ok(());
         }
+        self.places.note(at, raw);
         let item: Item<'_> = read::object(raw, "item")?;
         let progress = match item.kind.as_deref().unwrap_or_default() {
             "message" => Progress::Message { begun: 0, open: None, blocked: false },
@@ -383,8 +392,10 @@ impl State {
     ) -> Result<(), DecodeError> {
         self.begin(response, out);
         let raw = response.ok_or_else(|| DecodeError::shape("response", "is missing"))?;
-        let response: Response<'_> = read::object(raw, "response")?;
-        for (at, item) in (0..).zip(response.output.iter().flatten()) {
+        let mut response: Response<'_> = read::object(raw, "response")?;
+        let output = response.output.take().unwrap_or_default();
+        let places = self.places.of(&output, self.items.keys().copied());
+        for (at, item) in places.into_iter().zip(output) {
             if let Err(error) = self.item_done(at, item, out) {
                 out.push(Delta::Malformed(error));
             }

@@ -1,5 +1,6 @@
 //! What of the request its answer repeats.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use adapters_json::string::Str;
@@ -8,13 +9,15 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Members that are repeated as the client wrote them, and what stands for those it did not write.
-const MEMBERS: [(&str, &str); 16] = [
+const MEMBERS: [(&str, &str); 18] = [
     ("background", "false"),
+    ("frequency_penalty", "0"),
     ("instructions", "null"),
     ("max_output_tokens", "null"),
     ("max_tool_calls", "null"),
     ("metadata", "{}"),
     ("parallel_tool_calls", "true"),
+    ("presence_penalty", "0"),
     ("prompt_cache_key", "null"),
     ("prompt_cache_retention", "null"),
     ("safety_identifier", "null"),
@@ -43,7 +46,10 @@ impl Echo {
         let mut members = Vec::with_capacity(512);
         for ((name, absent), said) in MEMBERS.iter().zip(request.members) {
             member(&mut members, name);
-            one_line(&mut members, said.map_or(absent, RawValue::get));
+            match said {
+                Some(said) if *name == "tools" => tools(&mut members, said),
+                _ => one_line(&mut members, said.map_or(absent, RawValue::get)),
+            }
         }
         member(&mut members, "reasoning");
         request.reasoning.write(&mut members, [("effort", "null"), ("summary", "null")]);
@@ -72,6 +78,43 @@ fn member(out: &mut Vec<u8>, name: &str) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
+}
+
+/// Functions have members in an answer that a client may leave out.
+fn tools(out: &mut Vec<u8>, said: &RawValue) {
+    #[derive(Deserialize)]
+    struct Tool<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Str<'a>,
+        #[serde(flatten, borrow)]
+        members: BTreeMap<&'a str, IgnoredAny>,
+    }
+
+    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(said.get()) else {
+        return one_line(out, said.get());
+    };
+    out.push(b'[');
+    for (at, raw) in list.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        let json = raw.get();
+        let function = serde_json::from_str::<Tool<'_>>(json).ok();
+        match (function, json.strip_suffix('}')) {
+            (Some(Tool { kind, members }), Some(open)) if &*kind == "function" => {
+                one_line(out, open);
+                for name in ["description", "parameters", "strict"] {
+                    if !members.contains_key(name) {
+                        member(out, name);
+                        out.extend_from_slice(b"null");
+                    }
+                }
+                out.push(b'}');
+            }
+            _ => one_line(out, json),
+        }
+    }
+    out.push(b']');
 }
 
 /// Writes JSON without the line breaks between its tokens, which would break an event.
@@ -183,13 +226,27 @@ mod tests {
             \"instructions\":\"a\\nb\",\"temperature\":0.5,\"user\":null,\"store\":true,
             \"text\":{\"verbosity\":\"low\"},\"reasoning\":{\"effort\":\"high\"}}",
         );
-        assert_eq!(echo["tools"], json!([{"type": "function", "name": "f"}]));
+        let tool = json!({"type": "function", "name": "f", "description": null,
+            "parameters": null, "strict": null});
+        assert_eq!(echo["tools"], json!([tool]));
+        assert_eq!(echo["presence_penalty"], 0);
         assert_eq!(echo["instructions"], "a\nb");
         assert_eq!((&echo["temperature"], &echo["top_p"]), (&json!(0.5), &json!(1)));
         assert_eq!(echo["text"], json!({"format": {"type": "text"}, "verbosity": "low"}));
         assert_eq!(echo["reasoning"], json!({"effort": "high", "summary": null}));
         assert_eq!((&echo["user"], &echo["store"]), (&Value::Null, &json!(false)));
         assert_eq!(echo["service_tier"], "auto");
+    }
+
+    #[test]
+    fn tools_have_every_member_that_an_answer_has() {
+        let echo = echoed(
+            r#"{"tools":[{"name":"f","strict":true,"parameters":{"x":1},"type":"function"},
+                {"type":"web_search"},7,{}]}"#,
+        );
+        let function = json!({"type": "function", "name": "f", "description": null,
+            "parameters": {"x": 1}, "strict": true});
+        assert_eq!(echo["tools"], json!([function, {"type": "web_search"}, 7, {}]));
     }
 
     #[test]

@@ -39,6 +39,20 @@ pub(crate) use request::decode_request;
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/responses";
 
+/// Path and query below the provider's base URL. Azure OpenAI takes dated versions in the query, of
+/// letters, digits and dashes.
+pub(crate) fn path(target: &Target<'_>) -> String {
+    path_of(PATH, target)
+}
+
+/// The same of a place of the dialect.
+pub(crate) fn path_of(place: &str, target: &Target<'_>) -> String {
+    match target.api_version {
+        None => place.to_owned(),
+        Some(version) => format!("/openai{place}?api-version={version}"),
+    }
+}
+
 /// Answers clients that speak OpenAI Responses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Responses;
@@ -101,7 +115,7 @@ impl Ingress for Responses {
         _: bool,
     ) -> UpstreamRequest {
         let body = rename(body, envelope, target);
-        UpstreamRequest { path: PATH.to_owned(), headers: Vec::new(), body }
+        UpstreamRequest { path: path(target), headers: Vec::new(), body }
     }
 
     fn pass_stream(&self, context: AnswerContext, _: bool) -> Box<dyn StreamTap> {

@@ -1,17 +1,13 @@
 //! The response object: the same in a whole answer and in the events that begin and end a stream.
 
-use std::fmt;
-
 use adapters_canonical::chat::{Finish, FinishReason};
 use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage as Tokens;
-use adapters_json::string::Str;
+use adapters_json::object::Every;
 use adapters_json::write;
 use adapters_openai_words::failure::Words;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::echo::{Echo, one_line};
 use crate::wire::usage::Usage;
@@ -217,7 +213,7 @@ pub(crate) fn failed<'i>(
     items: impl Iterator<Item = &'i [u8]>,
     usage: Option<&Tokens>,
 ) -> Vec<u8> {
-    let Members(members) = serde_json::from_str(response).unwrap_or_default();
+    let Every(members) = serde_json::from_str(response).unwrap_or_default();
     let mut out = b"{".to_vec();
     for (name, value) in members {
         if CHANGED.contains(&&*name) {
@@ -251,31 +247,3 @@ pub(crate) fn failed<'i>(
 /// What is said anew of a stream that broke off.
 const CHANGED: &[&str] =
     &["status", "completed_at", "error", "incomplete_details", "output", "usage"];
-
-/// The members of an object, in order.
-#[derive(Default)]
-struct Members<'a>(Vec<(Str<'a>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        from.deserialize_map(Object)
-    }
-}

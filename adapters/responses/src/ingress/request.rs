@@ -84,7 +84,7 @@ fn needs_no_store(wire: &Request<'_>) -> Result<(), DecodeError> {
 
 /// What stands at the top level and has no place in the canonical request.
 fn top_level_losses(wire: &mut Request<'_>) -> Vec<Loss> {
-    let mut losses: Vec<_> = std::mem::take(&mut wire.unmapped)
+    let mut losses: Vec<_> = std::mem::take(&mut wire.unmapped.0)
         .into_iter()
         .map(|name| {
             let reason = no_words_for(&name);

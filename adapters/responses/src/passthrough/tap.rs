@@ -46,6 +46,7 @@ struct Seen {
     /// The number of the next event.
     next: u64,
     content: bool,
+    unreported: u64,
     usage: Option<Tokens>,
     error: Option<UpstreamError>,
     malformed: u64,
@@ -79,6 +80,7 @@ impl EventTap {
                 items: BTreeMap::new(),
                 next: 0,
                 content: false,
+                unreported: 0,
                 usage: None,
                 error: None,
                 malformed: 0,
@@ -140,6 +142,10 @@ impl StreamTap for EventTap {
 
     fn malformed(&self) -> u64 {
         self.seen.malformed
+    }
+
+    fn unreported(&self) -> u64 {
+        self.seen.unreported
     }
 
     fn kept_id(&self) -> Option<String> {
@@ -206,7 +212,12 @@ impl Seen {
                     self.items.insert(index, item.get().into());
                 }
             }
-            _ => self.content |= says_something(kind, peek.delta),
+            _ => {
+                self.content |= says_something(kind, peek.delta);
+                // Without its quotes; escapes are few.
+                let said = peek.delta.map_or(0, |delta| delta.get().len().saturating_sub(2));
+                self.unreported = self.unreported.saturating_add(said as u64);
+            }
         }
         true
     }
@@ -220,6 +231,9 @@ impl Seen {
         if let Ok(read) = serde_json::from_str::<Response<'_>>(raw.get())
             && let Some(usage) = tokens(read.usage, read.tool_usage.as_ref())
         {
+            if usage.output.is_some() {
+                self.unreported = 0;
+            }
             self.usage.get_or_insert_default().update(&usage);
         }
     }

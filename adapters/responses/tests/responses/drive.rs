@@ -12,6 +12,7 @@ use serde_json::Value;
 
 pub(crate) const STREAMS: &[&str] = &[
     "stream_text",
+    "stream_gap",
     "stream_thoughts",
     "stream_words",
     "stream_calls",

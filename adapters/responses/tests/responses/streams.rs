@@ -55,6 +55,21 @@ fn the_cipher_of_a_thought_is_the_one_of_the_complete_item() {
     assert_eq!(seals, ["gAAAAAwhole"]);
 }
 
+/// The number of a hidden item is left out in the stream and in the last event.
+#[test]
+fn what_was_streamed_is_not_said_again_though_a_number_was_left_out() {
+    check("stream_gap");
+    let (deltas, _) = decode([&*fixture("stream_gap", "stream.sse")]);
+    let said: String = deltas
+        .iter()
+        .filter_map(|delta| match delta {
+            Delta::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, "I look it up.It is four.");
+}
+
 #[test]
 fn thoughts_word_for_word_are_thoughts_too() {
     check("stream_words");

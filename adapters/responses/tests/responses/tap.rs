@@ -38,6 +38,20 @@ fn failed(mut passed: Passed) -> (Vec<Value>, Value) {
     (events, last)
 }
 
+/// field 13
+#[test]
+fn the_words_that_no_usage_counts_are_measured() {
+    let delta = |kind: &str, delta: &str| {
+        format!("data: {{\"type\":\"response.{kind}.delta\",\"delta\":\"{delta}\"}}\n\n")
+    };
+    let said = delta("output_text", "twelve bytes") + &delta("function_call_arguments", "[1,2]");
+    assert_eq!(pass([said.as_bytes()]).tap.unreported(), 12 + 5);
+    let usage = json!({"input_tokens": 3, "output_tokens": 9, "total_tokens": 12});
+    let last = json!({"type": "response.completed", "response": {"id": "r", "usage": usage}});
+    let counted = format!("{said}data: {last}\n\n");
+    assert_eq!(pass([counted.as_bytes()]).tap.unreported(), 0);
+}
+
 #[test]
 fn a_stream_passes_byte_for_byte() {
     for case in STREAMS {

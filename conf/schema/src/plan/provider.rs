@@ -29,7 +29,9 @@ pub struct Provider {
     pub base_url: BaseUrl,
     /// Whether it speaks OpenAI's Responses, beside or instead of chat completions.
     pub responses: bool,
-    /// The `anthropic-version` header; there for [`Dialect::Anthropic`] and only for it.
+    /// The `anthropic-version` header, always there for [`Dialect::Anthropic`]; for
+    /// [`Preset::Azure`] the version in the query, if models are addressed as deployments. `None`
+    /// for all others.
     pub api_version: Option<String>,
     /// How HTTP is spoken to it; possible with its `base_url`.
     pub http_version: HttpVersion,
@@ -160,7 +162,7 @@ impl Checker<'_> {
         let tls = base_url.as_ref().map(|url| url.tls);
         let http_version = self.http_version(raw.http_version, tls);
         let ca = self.ca(raw.ca_file, tls);
-        let api_version = self.api_version(raw.api_version, dialect);
+        let api_version = self.api_version(raw.api_version, dialect, preset, base_url.as_ref());
         let responses = self.responses(raw.responses, dialect, base_url.as_ref());
         let forward_headers = self.forward_headers(raw.forward_headers);
         let timeouts = timeouts(raw.timeouts);
@@ -273,15 +275,30 @@ impl Checker<'_> {
         Some(pem.into())
     }
 
-    fn api_version(&self, written: Field<String>, dialect: Option<Dialect>) -> Option<String> {
+    fn api_version(
+        &self,
+        written: Field<String>,
+        dialect: Option<Dialect>,
+        preset: Option<Preset>,
+        base_url: Option<&BaseUrl>,
+    ) -> Option<String> {
         let written = written.given();
+        let is_azure = preset == Some(Preset::Azure);
         if let Some(written) = &written {
-            if dialect.is_some_and(|dialect| dialect != Dialect::Anthropic) {
-                self.problems.error(&written.at, "is only for providers of dialect `anthropic`");
+            if !is_azure && dialect.is_some_and(|dialect| dialect != Dialect::Anthropic) {
+                let problem = "is only for providers of dialect `anthropic` or preset `azure`";
+                self.problems.error(&written.at, problem);
+            }
+            if is_azure && base_url.is_some_and(|url| url.path.contains("/openai")) {
+                let problem = "adds `/openai/deployments/…` to a `base_url`, which must end before";
+                self.problems.error(&written.at, problem);
             }
             if written.value.is_empty() || !written.value.bytes().all(|b| b.is_ascii_graphic()) {
                 self.problems.error(&written.at, "must be one word that a header can carry");
             }
+        }
+        if is_azure {
+            return written.map(|given| given.value);
         }
         (dialect == Some(Dialect::Anthropic))
             .then(|| written.map_or_else(|| API_VERSION.to_owned(), |given| given.value))

@@ -21,7 +21,8 @@ pub(crate) struct When {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(crate) keys: Field<Vec<Field<KeyName>>>,
-    /// Entries of the request's `metadata` and the values they may have. Default: any.
+    /// Entries of the request's `metadata`, of Gemini's clients `labels`, and the values they may
+    /// have. Default: any.
     #[serde(default)]
     pub(crate) metadata: Field<BTreeMap<String, Field<Vec<Field<String>>>>>,
 }

@@ -26,7 +26,9 @@ pub(crate) struct Provider {
     #[serde(default)]
     #[schemars(regex(pattern = r"^https?://[^\s?#]+$"))]
     pub(crate) base_url: Field<String>,
-    /// Only for `anthropic`: the `anthropic-version` header. Default: `2023-06-01`.
+    /// For `anthropic`: the `anthropic-version` header. Default: `2023-06-01`. For `preset: azure`:
+    /// the `api-version` in the query, with which models are addressed as deployments, below
+    /// `/openai/deployments`. Default: none, for the API without dated versions.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub(crate) api_version: Field<String>,
@@ -73,7 +75,8 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// Azure OpenAI; `base_url` is `https://RESOURCE.openai.azure.com/openai/v1`.
+    /// Azure OpenAI; `base_url` is `https://RESOURCE.openai.azure.com/openai/v1`, or with an
+    /// `api_version` `https://RESOURCE.openai.azure.com`.
     Azure,
     /// Gemini's own imitation of OpenAI.
     Google,

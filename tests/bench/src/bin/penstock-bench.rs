@@ -15,6 +15,10 @@ use tests_bench::runner::{self, Plan};
 use tests_bench::server::{Kind, Site};
 use tests_bench::translation;
 
+/// The gateway's: what is measured in this program costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Compares the gateway with nginx and a bare Pingora: CPU, delay and memory, in one run of about
 /// three and a half minutes. Each server has one core to itself; upstreams and clients share another.
 /// What translating costs by itself is measured in this program.

@@ -128,8 +128,8 @@ async fn of_the_client_s_headers_only_harmless_ones_reach_a_provider() {
 fn id_and_model(dialect: Dialect) -> (&'static str, &'static str) {
     match dialect {
         Dialect::OpenAi => (openai::ID, openai::MODEL),
-        Dialect::Anthropic => (anthropic::ID, anthropic::MODEL),
-        Dialect::Gemini => (gemini::ID, gemini::MODEL),
+        Dialect::Anthropic => ("chatcmpl-msg_mock", anthropic::MODEL),
+        Dialect::Gemini => ("chatcmpl-mock-response", gemini::MODEL),
     }
 }
 

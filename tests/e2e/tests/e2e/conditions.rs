@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use tests_mock::{MockUpstream, Script, openai};
 
+use crate::clients::{CLIENTS, Client};
 use crate::dialects::Dialect;
 use crate::gateway::Gateway;
 
@@ -110,4 +111,42 @@ async fn a_fallback_answers_only_what_its_conditions_name() {
     let world = World::start(Script::always(too_long)).await;
     let answer = world.ask("k-ci", None, json!({"team": "a"})).await;
     assert_eq!(answer, (200, "any".to_owned()));
+}
+
+/// Each client says it where its dialect has a place for it.
+#[tokio::test]
+async fn metadata_is_found_in_every_client_s_dialect() {
+    let one = MockUpstream::start(openai::answering("one")).await.unwrap();
+    let other = MockUpstream::start(openai::answering("other")).await.unwrap();
+    let gateway = Gateway::start(&format!(
+        "providers: [{}, {}]\nmodels: [{{name: m, targets: [\
+         {{provider: one, model: x, when: {{metadata: {{user_id: [anna, bo]}}}}}}, \
+         {{provider: other, model: x, when: {{metadata: {{user_id: [cy]}}}}}}]}}]\n",
+        Dialect::OpenAi.provider("one", &one.url(), ""),
+        Dialect::OpenAi.provider("other", &other.url(), ""),
+    ))
+    .await;
+    for client in CLIENTS {
+        for stream in [false, true] {
+            for (user, answers) in [("anna", Some("one")), ("cy", Some("other")), ("dan", None)] {
+                let member = match client {
+                    Client::Chat | Client::Responses | Client::Messages => "metadata",
+                    Client::Gemini => "labels",
+                };
+                let mut body = client.request("m", "Hello", stream);
+                body[member] = json!({"user_id": user});
+                let heard = client.send(&gateway, "m", stream, &body).await;
+                let what = format!("{client:?}, stream {stream}, {user}: {}", heard.text);
+                let words = match (heard.status, stream) {
+                    (200, true) => Some(heard.streamed_words()),
+                    (200, false) => Some(heard.whole_words()),
+                    (status, _) => {
+                        assert_eq!(status, 400, "{what}");
+                        None
+                    }
+                };
+                assert_eq!(words.as_deref(), answers, "{what}");
+            }
+        }
+    }
 }

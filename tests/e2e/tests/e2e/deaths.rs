@@ -31,14 +31,14 @@ async fn two_targets(first: &str, good: &MockUpstream, settings: &str) -> Gatewa
 
 /// Passes connections on until it is told to freeze: from then on those that are open pass nothing
 /// and close nothing, as when a cable is cut.
-struct Cable {
-    url: String,
+pub(crate) struct Cable {
+    pub(crate) url: String,
     frozen: watch::Sender<u32>,
     _task: JoinSet<()>,
 }
 
 impl Cable {
-    async fn to(port: u16) -> Self {
+    pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (frozen, cut) = watch::channel(0);
@@ -60,14 +60,15 @@ impl Cable {
         Self { url, frozen, _task: task }
     }
 
-    fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.frozen.send_modify(|times| *times += 1);
     }
 }
 
-const PING: &str = "http2_ping: 1s\n";
+pub(crate) const PING: &str = "http2_ping: 1s\n";
 /// The interval, and five seconds for the answer; the rest is for a busy machine.
-const FOUND: std::ops::Range<Duration> = Duration::from_millis(900)..Duration::from_millis(7_500);
+pub(crate) const FOUND: std::ops::Range<Duration> =
+    Duration::from_millis(900)..Duration::from_millis(7_500);
 
 #[tokio::test]
 async fn a_frozen_http2_peer_is_found_by_ping_in_the_middle_of_a_stream() {
@@ -123,7 +124,11 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// An upstream that speaks just enough HTTP/2 to read a request, send `events`, if any, say GOAWAY
 /// with this last stream and this code, and close.
-async fn going_away(events: Option<Vec<Bytes>>, last: u32, code: u32) -> (String, JoinSet<()>) {
+pub(crate) async fn going_away(
+    events: Option<Vec<Bytes>>,
+    last: u32,
+    code: u32,
+) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut task = JoinSet::new();

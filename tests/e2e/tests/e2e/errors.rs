@@ -323,6 +323,23 @@ async fn a_provider_without_its_credential_is_unavailable_and_the_others_serve()
     assert_eq!(upstream.counts().requests, 1);
 }
 
+/// Whoever wrote the request can mend it without the operator.
+#[tokio::test]
+async fn a_mistake_of_the_client_is_told_before_one_of_the_operator() {
+    let gateway = Gateway::start(
+        "providers: [{name: bare, dialect: anthropic, \
+         accounts: [{name: main, api_key: {env: KEY_THAT_NOBODY_SET}}]}]\n",
+    )
+    .await;
+    let ask = async |input: Value| {
+        let body = json!({"model": "bare/claude-sonnet-4-5", "input": input});
+        let url = gateway.url("/v1/responses");
+        Seen::read(gateway.client.post(url).json(&body).send().await.unwrap()).await
+    };
+    ask(json!(7)).await.is(400, INVALID, "invalid_value", Some("input"));
+    ask(json!("Hi")).await.is(503, "server_error", "provider_not_configured", None);
+}
+
 #[tokio::test]
 async fn a_request_keeps_its_harmless_name_and_gets_one_otherwise() {
     for dialect in ALL {

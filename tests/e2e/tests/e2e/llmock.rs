@@ -1,10 +1,11 @@
 //! Promise: the faults of `llmock`, a mock provider that judges its clients, cost the gateway's
-//! clients nothing before content, and no well-formed end after it; and all that it says against us
-//! is that we gave up where another provider has answered.
+//! clients nothing before content, and no well-formed end after it; and it has nothing to say
+//! against us, not even a warning.
 //!
 //! It groups requests of one path and body into a call and looks at how the call went on. What it
-//! cannot see is what else the gateway did: that another provider answered, or that the client of a
-//! stream without an end was told so. [`Place`] says where each fault can be judged.
+//! cannot see is what else the gateway did: that the next attempt bore another account's key, or
+//! went to another provider, or that the client of a stream without an end was told so. [`Place`]
+//! says where each fault can be judged.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -91,9 +92,9 @@ fn python() -> Option<PathBuf> {
 enum Place {
     /// Nobody: the same place, later. llmock sees how long we wait.
     Alone,
-    /// Another account of the same provider, at once: to llmock, the same call once more. It does
-    /// not know that limits and keys are an account's own, so it is asked for nothing here that
-    /// has a `retry-after` or blames the key.
+    /// Another account of the same provider: to llmock, the same call once more. It does not know
+    /// that limits and keys are an account's own: a 429 whose time to come back is not over, or a
+    /// refused key, it would rather not see again from anybody.
     Twin,
     /// Another provider, of which llmock sees nothing: to it, we gave up.
     Elsewhere,
@@ -146,19 +147,27 @@ fn fail(status: u16, retry_after: Option<f64>) -> Value {
     json!({"type": "fail", "status": status, "retry_after": retry_after})
 }
 
-/// What goes wrong before there is content.
-fn before_content(dialect: Dialect) -> Vec<Case> {
+/// Statuses that another attempt may help against.
+const PASSING: [u16; 8] = [408, 409, 429, 500, 502, 503, 504, 529];
+
+/// What goes wrong before there is content, whatever was asked.
+fn before_content() -> Vec<Case> {
     let mut cases = Vec::new();
     for stream in [false, true] {
         let mut add = |behavior, place, expected| {
             cases.push(Case { behavior, place, stream, expected });
         };
-        for status in [408, 409, 429, 500, 502, 503, 504, 529] {
-            add(fail(status, Some(0.0)), Twin, Answer);
-            add(fail(status, Some(30.0)), Elsewhere, Answer);
-        }
-        for status in [429, 503, 529] {
+        for status in PASSING {
+            // With llmock's own choice of a time to come back: none, or a second.
+            add(fail(status, None), Alone, Answer);
             add(fail(status, Some(0.4)), Alone, Answer);
+            add(fail(status, Some(3.0)), Alone, Answer);
+            add(fail(status, Some(0.0)), Twin, Answer);
+            if status != 429 {
+                // Trouble is the whole provider's: its other account waits as well.
+                add(fail(status, None), Twin, Answer);
+                add(fail(status, Some(0.6)), Twin, Answer);
+            }
         }
         // The key's fault, or the model's: nobody asks there again.
         for status in [401, 402, 403, 404] {
@@ -173,13 +182,19 @@ fn before_content(dialect: Dialect) -> Vec<Case> {
         add(json!({"type": "tool_fault", "kind": "malformed_arguments"}), Alone, Answer);
         add(json!({"type": "tool_fault", "kind": "unknown_tool"}), Alone, Answer);
     }
+    cases
+}
+
+/// What goes wrong in a stream before there is content.
+fn before_words(dialect: Dialect) -> Vec<Case> {
+    let mut cases = Vec::new();
     let mut add = |behavior, place| {
         cases.push(Case { behavior, place, stream: true, expected: Answer });
     };
     add(json!({"type": "slow_first_token", "seconds": 0.5}), Alone);
     add(json!({"type": "slow_first_token", "seconds": SILENCE}), Elsewhere);
     for after in 0..=dialect.opening_of_llmock() {
-        for kind in ["disconnect", "truncate"] {
+        for kind in ["disconnect", "truncate", "malformed"] {
             add(stream_fault(kind, after), Twin);
             add(stream_fault(kind, after), Alone);
         }
@@ -187,6 +202,19 @@ fn before_content(dialect: Dialect) -> Vec<Case> {
         add(stream_fault("stall", after), Twin);
     }
     cases
+}
+
+/// What llmock takes for our giving up, or for impatience: the provider's time to come back is too
+/// far off to wait for it, and somebody else is there.
+fn beyond_its_sight() -> Vec<Case> {
+    let far = PASSING.map(|status| Case {
+        behavior: fail(status, Some(30.0)),
+        place: Elsewhere,
+        stream: true,
+        expected: Answer,
+    });
+    let limit = Case { behavior: fail(429, None), place: Twin, stream: true, expected: Answer };
+    far.into_iter().chain([limit]).collect()
 }
 
 /// What goes wrong after the first words.
@@ -250,7 +278,7 @@ impl Trial {
             keys.push(format!("{{name: k{at}, key: key-{at}-0123456789}}"));
         }
         let gateway = Gateway::start(&format!(
-            "auth: {{mode: keys, keys: [{}]}}\nproviders: [{}]\nmodels: [{}]\n",
+            "queue: {{wait: 10s}}\nauth: {{mode: keys, keys: [{}]}}\nproviders: [{}]\nmodels: [{}]\n",
             keys.join(", "),
             providers.join(", "),
             models.join(", ")
@@ -350,15 +378,43 @@ async fn trial(dialect: Dialect, cases: Vec<Case>) -> Option<Arc<Trial>> {
     Some(trial)
 }
 
+async fn check_before_content(dialect: Dialect) {
+    // One gateway each: it does not allow any number of tries at a time.
+    for cases in [before_content(), before_words(dialect)] {
+        let Some(trial) = trial(dialect, cases).await else { return };
+        let findings = trial.findings().await;
+        assert!(findings.is_empty(), "{dialect:?}: {findings:#?}");
+    }
+}
+
 #[tokio::test]
-async fn faults_before_content_are_answered_and_nothing_is_held_against_us() {
+async fn faults_before_content_are_answered_and_nothing_is_held_against_us_openai() {
+    check_before_content(Dialect::OpenAi).await;
+}
+
+#[tokio::test]
+async fn faults_before_content_are_answered_and_nothing_is_held_against_us_anthropic() {
+    check_before_content(Dialect::Anthropic).await;
+}
+
+#[tokio::test]
+async fn faults_before_content_are_answered_and_nothing_is_held_against_us_gemini() {
+    check_before_content(Dialect::Gemini).await;
+}
+
+/// Also shows that a finding would be seen.
+#[tokio::test]
+async fn who_cannot_be_waited_for_is_not_waited_for_whatever_llmock_thinks() {
     for dialect in ALL {
-        let Some(trial) = trial(dialect, before_content(dialect)).await else { return };
-        for (finding, case) in trial.findings().await {
-            // Another provider has answered, which llmock does not see.
-            let expected = case.place == Elsewhere && finding.starts_with("\"gave_up\"");
-            assert!(expected, "{dialect:?}: {finding}\n{case:?}");
-        }
+        let Some(trial) = trial(dialect, beyond_its_sight()).await else { return };
+        let findings = trial.findings().await.into_iter().map(|(finding, case)| {
+            (finding.split('"').nth(1).unwrap_or_default().to_owned(), case.place)
+        });
+        let all = findings.collect::<Vec<_>>();
+        let gave_up = all.iter().filter(|it| **it == ("gave_up".to_owned(), Elsewhere)).count();
+        let ignored = ("retry_after_ignored".to_owned(), Twin);
+        assert_eq!((gave_up, all.len()), (PASSING.len(), PASSING.len() + 1), "{all:?}");
+        assert!(all.contains(&ignored), "{all:?}");
     }
 }
 

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "what is tested runs by the real clock")]
 
 mod bodies;
+mod both_sides;
 mod chat;
 mod client_gone;
 mod clients;
@@ -21,17 +22,20 @@ mod embeddings;
 mod endpoints;
 mod endpoints_sdk;
 mod errors;
+mod estimates;
 mod every_dialect;
 mod failover;
 mod failures;
 mod frames;
 mod gateway;
 mod heartbeats;
+mod keepalive;
 mod last_word;
 mod llmock;
 mod losses;
 mod mock_model;
 mod observed;
+mod outliers;
 mod overload;
 mod passthrough;
 mod presets;

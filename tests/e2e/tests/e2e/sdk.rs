@@ -1,4 +1,5 @@
-//! Promise: the official SDKs of OpenAI, Anthropic and Google work, whoever answers.
+//! Promise: the official SDKs of OpenAI, Anthropic and Google work, whoever answers, and so do what is
+//! built on them: LangChain, the Agents SDK, the AI SDK. llm-comply, a judge of servers, passes us.
 //!
 //! The scripts in `tests/e2e/sdk` do the asking and the checking, in the SDK's own language. Here
 //! they get a gateway and, behind it, upstreams that play a scenario by the model's name.
@@ -12,29 +13,49 @@ use std::time::{Duration, Instant};
 
 use tests_mock::MockUpstream;
 
-use crate::dialects::ALL;
 use crate::gateway::Gateway;
+use scenario::{UPSTREAMS, Upstream};
 
 /// How long a script may take; a runtime takes its time to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const KEY: &str = "pk-sdk";
 
 /// The mock, and a provider of each dialect that is called as its dialect.
 async fn gateway() -> (Gateway, Vec<MockUpstream>) {
     let mut upstreams = Vec::new();
     let mut providers = vec!["{name: mock, dialect: mock}".to_owned()];
-    for dialect in ALL {
+    for dialect in UPSTREAMS {
         let upstream = MockUpstream::start(scenario::script(dialect)).await.unwrap();
-        providers.push(dialect.provider(dialect.name(), &upstream.url(), ""));
+        let (name, url) = (dialect.name(), upstream.url() + dialect.base());
+        providers.push(format!(
+            "{{name: {name}, dialect: {name}, base_url: \"{url}\", \
+             accounts: [{{name: main, api_key: sk-upstream-0123456789}}]}}"
+        ));
         upstreams.push(upstream);
     }
     let config = format!(
         "auth: {{mode: keys, keys: [{{name: sdk, key: {KEY}}}]}}\n\
          providers: [{}]\n\
-         models: [{{name: listed, targets: [{{provider: mock, model: m}}]}}]\n",
+         models: [{{name: listed, targets: [{{provider: mock, model: m}}]}}, {}]\n",
         providers.join(", "),
+        models().join(", "),
     );
     (Gateway::start(&config).await, upstreams)
+}
+
+/// `anthropic/json` and the like, for scenarios that not every model can play.
+fn models() -> Vec<String> {
+    let with_names = UPSTREAMS.into_iter().filter(|upstream| !upstream.model().is_empty());
+    let named = |upstream: Upstream| {
+        let (name, prefix) = (upstream.name(), upstream.model());
+        ["json", "think", "reason"].map(|scenario| {
+            format!(
+                "{{name: {name}/{scenario}, targets: \
+                 [{{provider: {name}, model: {prefix}{scenario}}}]}}"
+            )
+        })
+    };
+    with_names.flat_map(named).collect()
 }
 
 fn checkout() -> &'static Path {
@@ -46,6 +67,16 @@ fn installed(path: &str) -> PathBuf {
     let path = checkout().join(".cache").join(path);
     assert!(path.exists(), "the official SDKs are not installed; type: ./x test");
     path
+}
+
+fn python() -> Command {
+    Command::new(installed("python/bin/python"))
+}
+
+fn node() -> Command {
+    let mut command = Command::new("node");
+    command.env("SDK_DIRECTORY", installed("node/node_modules").parent().unwrap());
+    command
 }
 
 /// Runs a script of `tests/e2e/sdk` against a gateway; it must succeed.
@@ -90,12 +121,12 @@ async fn assert_succeeds(mut command: Command, script: &str) {
 
 #[tokio::test]
 async fn the_python_sdk_works_whoever_answers() {
-    assert_succeeds(Command::new(installed("python/bin/python")), "chat.py").await;
+    assert_succeeds(python(), "chat.py").await;
 }
 
 /// Runs a script that holds golden files against the types of an SDK; gives what it said.
 fn judged(script: &str, folder: &str) -> String {
-    let output = Command::new(installed("python/bin/python"))
+    let output = python()
         .arg(checkout().join("tests/e2e/sdk").join(script))
         .arg(checkout().join("tests/fixtures").join(folder))
         .output()
@@ -130,24 +161,57 @@ fn the_official_types_take_every_golden_answer() {
 
 #[tokio::test]
 async fn responses_of_the_python_sdk_work_whoever_answers() {
-    assert_succeeds(Command::new(installed("python/bin/python")), "responses.py").await;
+    assert_succeeds(python(), "responses.py").await;
 }
 
 #[tokio::test]
 async fn anthropic_s_python_sdk_works_whoever_answers() {
-    assert_succeeds(Command::new(installed("python/bin/python")), "messages.py").await;
+    assert_succeeds(python(), "messages.py").await;
 }
 
 #[tokio::test]
 async fn google_s_python_sdk_works_whoever_answers() {
-    assert_succeeds(Command::new(installed("python/bin/python")), "content.py").await;
+    assert_succeeds(python(), "content.py").await;
 }
 
 #[tokio::test]
 async fn the_javascript_sdk_works_whoever_answers() {
-    let mut command = Command::new("node");
-    command.env("SDK_DIRECTORY", installed("node/node_modules").parent().unwrap());
-    assert_succeeds(command, "chat.mjs").await;
+    assert_succeeds(node(), "chat.mjs").await;
+}
+
+#[tokio::test]
+async fn responses_of_the_javascript_sdk_work_whoever_answers() {
+    assert_succeeds(node(), "responses.mjs").await;
+}
+
+#[tokio::test]
+async fn anthropic_s_typescript_sdk_works_whoever_answers() {
+    assert_succeeds(node(), "messages.mjs").await;
+}
+
+#[tokio::test]
+async fn google_s_javascript_sdk_works_whoever_answers() {
+    assert_succeeds(node(), "content.mjs").await;
+}
+
+#[tokio::test]
+async fn vercel_s_ai_sdk_works_whoever_answers() {
+    assert_succeeds(node(), "vercel.mjs").await;
+}
+
+#[tokio::test]
+async fn langchain_works_whoever_answers() {
+    assert_succeeds(python(), "chains.py").await;
+}
+
+#[tokio::test]
+async fn openai_s_agents_work_whoever_answers() {
+    assert_succeeds(python(), "agents_run.py").await;
+}
+
+#[tokio::test]
+async fn llm_comply_passes_every_dialect_whoever_answers() {
+    assert_succeeds(python(), "comply.py").await;
 }
 
 /// Strictly, and put together from a stream: what the fixtures of the dialect say a client gets.
@@ -160,7 +224,7 @@ fn responses_are_what_the_types_of_the_python_sdk_say() {
     });
     let files: Vec<_> = files.filter(|file| file.exists()).collect();
     assert!(files.len() >= 10, "{files:?}");
-    let output = Command::new(installed("python/bin/python"))
+    let output = python()
         .arg(checkout().join("tests/e2e/sdk/responses_types.py"))
         .args(files)
         .output()

@@ -354,12 +354,20 @@ async fn a_line_of_garbage_is_skipped_and_counted() {
         events.push(Bytes::from_static(garbage.as_bytes()));
         events.push(dialect.word(" two"));
         events.extend(dialect.closing());
-        let script = Script::always(sse(events));
+        // Before content it would be another matter: the client must have the first word.
+        let gate = Gate::shut();
+        gate.admit(dialect.opening().len() + 1);
+        let script = Script::always(sse(events).paced(&gate));
         let (gateway, _upstream) = match over_h2c {
             false => behind(dialect, script, "").await,
             true => behind_h2c(dialect, script, "").await,
         };
-        let stream = gateway.stream("m").await;
+        let mut answer = soon(gateway.chat(&streaming(false)), "the header").await;
+        let mut text = String::new();
+        read_until(&mut answer, &mut text, "one").await;
+        gate.open();
+        text += &answer.text().await.unwrap();
+        let stream = Stream { status: 200, text };
         assert!(stream.is_done(), "{}", stream.text);
         assert_eq!(stream.content(), "one two");
         assert_eq!(stream.finish_reasons(), ["stop"]);
@@ -367,6 +375,44 @@ async fn a_line_of_garbage_is_skipped_and_counted() {
         let labels = ["provider=\"up\""];
         let counted = gateway.metric("penstock_stream_events_malformed_total", &labels).await;
         assert!((counted - 1.0).abs() < 0.1, "{dialect:?}, h2c {over_h2c}: {counted}");
+    }
+}
+
+/// What only opens the answer is garbled: of whoever may answer instead, nothing is missing. If
+/// nobody can, the stream goes on without it.
+#[tokio::test]
+async fn a_garbled_beginning_is_asked_for_again_once_and_then_skipped() {
+    let garbage = || Bytes::from_static(b"data: {\"cho\n\n");
+    for (dialect, over_h2c) in ALL.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let garbled = || {
+            let events = [vec![garbage()], dialect.events(&["one", " two"])].concat();
+            sse([events.concat().into()])
+        };
+        let sound = sse(dialect.events(&["three"]));
+        for (replies, words, skipped, asked) in [
+            (vec![garbled(), sound], "three", 1.0, 2),
+            (vec![garbled()], "one two", 2.0, 2),
+            (vec![sse([garbage(), "data: [DONE]\n\n".into()])], "", 0.0, 2),
+        ] {
+            let script = Script::sequence(replies);
+            let (gateway, upstream) = match over_h2c {
+                false => behind(dialect, script, "").await,
+                true => behind_h2c(dialect, script, "").await,
+            };
+            let stream = gateway.stream("m").await;
+            let what = format!("{dialect:?}, h2c {over_h2c}: {}", stream.text);
+            if words.is_empty() {
+                assert_eq!(stream.status, 502, "{what}");
+                assert!(upstream.counts().requests >= asked, "{what}");
+                continue;
+            }
+            assert_eq!((stream.content().as_str(), stream.is_done()), (words, true), "{what}");
+            assert_eq!(stream.finish_reasons(), ["stop"], "{what}");
+            assert_eq!(upstream.counts().requests, asked, "{what}");
+            gateway.access_log(1).await;
+            let counted = gateway.metric("penstock_stream_events_malformed_total", &[]).await;
+            assert_eq!(counted, skipped, "{what}");
+        }
     }
 }
 

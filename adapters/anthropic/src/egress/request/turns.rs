@@ -27,7 +27,7 @@ pub(super) fn encode<'a>(
 ) -> Result<(Vec<Block<'a>>, Vec<Turn<'a>>), DecodeError> {
     let leading = messages.iter().take_while(|message| is_instruction(message)).count();
     let mut system = Vec::new();
-    let mut turns = Turns::default();
+    let mut turns = Turns(Vec::with_capacity(messages.len()));
     for (at, message) in messages.iter().enumerate() {
         names_are_lost(at, message, losses);
         let mut said = blocks::encode(at, message, losses)?;
@@ -99,7 +99,7 @@ fn tagged(said: Vec<Block<'_>>) -> Vec<Block<'_>> {
 }
 
 /// Turns that alternate.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Turns<'a>(Vec<Turn<'a>>);
 
 impl<'a> Turns<'a> {

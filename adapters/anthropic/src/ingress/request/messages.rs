@@ -58,7 +58,7 @@ impl Spoken {
                 return Err(expected(format!("{path}.role"), &["user", "assistant", "system"]));
             }
         };
-        if !turn.others.is_empty() {
+        if !turn.others.0.is_empty() {
             unknown(turn.others, &format!("{path}."), losses);
         }
         let content = turn.content.ok_or_else(|| missing(format!("{path}.content")))?;

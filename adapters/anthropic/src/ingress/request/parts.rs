@@ -3,6 +3,7 @@
 use adapters_canonical::chat::{Opaque, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_json::object::Names;
 use serde_json::value::RawValue;
 
 use super::{breakpoint, media, missing, object, unknown};
@@ -177,12 +178,8 @@ fn tool_result(
 }
 
 /// Reports the members of a block that nobody has read.
-pub(super) fn members(
-    others: Vec<std::borrow::Cow<'_, str>>,
-    path: Path<'_>,
-    losses: &mut Vec<Loss>,
-) {
-    if !others.is_empty() {
+pub(super) fn members(others: Names<'_>, path: Path<'_>, losses: &mut Vec<Loss>) {
+    if !others.0.is_empty() {
         unknown(others, &format!("{}.", path()), losses);
     }
 }

@@ -5,6 +5,7 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -23,9 +24,9 @@ pub(super) struct Message<'a> {
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     reasoning_content: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     reasoning: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasoning_details: Vec<Detail<'a>>,
@@ -34,7 +35,7 @@ pub(super) struct Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
-    Text(&'a str),
+    Text(#[serde(serialize_with = "write::text")] &'a str),
     Parts(Vec<WirePart<'a>>),
 }
 
@@ -49,6 +50,7 @@ enum WirePart<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum KnownPart<'a> {
     Text {
+        #[serde(serialize_with = "write::text")]
         text: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl<'a>>,
@@ -72,6 +74,7 @@ enum KnownPart<'a> {
 
 #[derive(Serialize)]
 struct Address<'a> {
+    #[serde(serialize_with = "write::text")]
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
@@ -79,13 +82,14 @@ struct Address<'a> {
 
 #[derive(Serialize)]
 struct Sound<'a> {
+    #[serde(serialize_with = "write::text")]
     data: &'a str,
     format: &'a str,
 }
 
 #[derive(Serialize)]
 struct File<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
     file_data: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file_id: Option<&'a str>,
@@ -122,12 +126,14 @@ enum CallOf<'a> {
 #[derive(Serialize)]
 struct FunctionCall<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     arguments: &'a str,
 }
 
 #[derive(Serialize)]
 struct CustomCall<'a> {
     name: &'a str,
+    #[serde(serialize_with = "write::text")]
     input: &'a str,
 }
 

@@ -20,32 +20,34 @@ pub(super) struct Reader<'a, 'b> {
 
 impl Reader<'_, '_> {
     pub(super) fn read(&mut self, part: wire::Part<'_>) -> Result<Part, DecodeError> {
-        let cache = self.cache(part.cache_control, part.prompt_cache_breakpoint);
-        match &*part.kind {
+        let kind = part.kind.ok_or_else(|| self.missing("type"))?;
+        let rare = part.rare.map(|rare| *rare).unwrap_or_default();
+        let cache = self.cache(rare.cache_control, rare.prompt_cache_breakpoint);
+        match &*kind {
             "text" => {
                 let text = part.text.ok_or_else(|| self.missing("text"))?;
                 Ok(Part::Text(Text { text, cache, ..Text::default() }))
             }
-            "refusal" => part.refusal.map(Part::Refusal).ok_or_else(|| self.missing("refusal")),
+            "refusal" => rare.refusal.map(Part::Refusal).ok_or_else(|| self.missing("refusal")),
             "image_url" => {
-                let image = part.image_url.ok_or_else(|| self.missing("image_url"))?;
+                let image = rare.image_url.ok_or_else(|| self.missing("image_url"))?;
                 Ok(Part::Image(self.at_address(image, "image_url", cache)?))
             }
             "video_url" => {
-                let video = part.video_url.ok_or_else(|| self.missing("video_url"))?;
+                let video = rare.video_url.ok_or_else(|| self.missing("video_url"))?;
                 Ok(Part::Video(self.at_address(video, "video_url", cache)?))
             }
             "input_audio" => {
-                let audio = part.input_audio.ok_or_else(|| self.missing("input_audio"))?;
+                let audio = rare.input_audio.ok_or_else(|| self.missing("input_audio"))?;
                 Ok(Part::Audio(sound(audio, cache)))
             }
             "file" => {
-                let file = part.file.ok_or_else(|| self.missing("file"))?;
+                let file = rare.file.ok_or_else(|| self.missing("file"))?;
                 self.file(file, cache)
             }
             "thinking" => Ok(Part::Reasoning(Thought {
-                text: part.thinking.map(|thinking| thinking.0).unwrap_or_default(),
-                signature: part.signature.filter(|seal| !seal.is_empty()),
+                text: rare.thinking.map(|thinking| thinking.0).unwrap_or_default(),
+                signature: rare.signature.filter(|seal| !seal.is_empty()),
                 ..Thought::default()
             })),
             _ => self.opaque(),

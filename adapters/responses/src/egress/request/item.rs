@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::media;
 use adapters_json::string::Str;
+use adapters_json::write;
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -42,11 +43,13 @@ pub(super) enum Known<'a> {
     FunctionCall {
         call_id: &'a str,
         name: &'a str,
+        #[serde(serialize_with = "write::text")]
         arguments: &'a str,
     },
     CustomToolCall {
         call_id: &'a str,
         name: &'a str,
+        #[serde(serialize_with = "write::text")]
         input: &'a str,
     },
     FunctionCallOutput {
@@ -62,13 +65,14 @@ pub(super) enum Known<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "summary_text")]
 pub(super) struct Summary<'a> {
+    #[serde(serialize_with = "write::text")]
     text: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Output<'a> {
-    Text(&'a str),
+    Text(#[serde(serialize_with = "write::text")] &'a str),
     Parts(Vec<Said<'a>>),
 }
 
@@ -83,9 +87,11 @@ pub(super) enum Said<'a> {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Content<'a> {
     InputText {
+        #[serde(serialize_with = "write::text")]
         text: &'a str,
     },
     OutputText {
+        #[serde(serialize_with = "write::text")]
         text: &'a str,
         annotations: [&'static str; 0],
     },
@@ -93,14 +99,14 @@ pub(super) enum Content<'a> {
         refusal: &'a str,
     },
     InputImage {
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
         image_url: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: &'a str,
     },
     InputFile {
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write::some_text")]
         file_data: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
