@@ -9,6 +9,7 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::CountEgress;
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -75,5 +76,22 @@ impl Egress for Anthropic {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
+    }
+    fn counting(&self) -> Option<&dyn CountEgress> {
+        Some(self)
+    }
+}
+
+impl CountEgress for Anthropic {
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &Target<'_>,
+    ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+        encode_count_request(request, target)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<u64, DecodeError> {
+        decode_count(body)
     }
 }

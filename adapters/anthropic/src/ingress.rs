@@ -21,6 +21,7 @@ use adapters_canonical::ingress::{
     Asked, Envelope, Framing, Ingress, ModelEntry, Opening, StreamTap,
 };
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::CountIngress;
 use adapters_canonical::usage::Usage;
 use adapters_json::write;
 use serde::Serialize;
@@ -115,6 +116,33 @@ impl Ingress for Messages {
 
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
         models::encode_models(models)
+    }
+}
+
+/// Answers `POST /v1/messages/count_tokens`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountTokens;
+
+impl CountIngress for CountTokens {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        _: &Envelope<'_>,
+    ) -> Result<Translated<ChatRequest>, DecodeError> {
+        decode_count_request(body)
+    }
+
+    fn encode_response(&self, input_tokens: u64) -> Vec<u8> {
+        encode_count(input_tokens)
+    }
+
+    fn pass_request(
+        &self,
+        body: &[u8],
+        envelope: &Envelope<'_>,
+        target: &Target<'_>,
+    ) -> UpstreamRequest {
+        passthrough::pass_count_request(body, envelope, target)
     }
 }
 

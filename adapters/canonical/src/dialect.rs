@@ -10,6 +10,7 @@ use crate::delta::Delta;
 use crate::failure::{Failure, UpstreamError};
 use crate::ingress::Framing;
 use crate::loss::{DecodeError, Translated};
+use crate::operation::{CountEgress, EmbedEgress};
 
 /// A wire format for conversations.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -68,6 +69,16 @@ pub trait Egress: Send + Sync {
     /// Reads an answer whose status is not a success. Never fails: a body that cannot be read
     /// leaves what the status says.
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError;
+
+    /// How it is asked to count tokens; `None` where it cannot be.
+    fn counting(&self) -> Option<&dyn CountEgress> {
+        None
+    }
+
+    /// How it is asked for vectors; `None` where it makes none.
+    fn embedding(&self) -> Option<&dyn EmbedEgress> {
+        None
+    }
 }
 
 /// What is asked of which of a provider's models.

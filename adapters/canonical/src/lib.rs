@@ -15,6 +15,7 @@
 //! | [`loss`]       | what could a translation not carry over?                             |
 //! | [`dialect`]    | what must a provider's dialect be able to do?                        |
 //! | [`ingress`]    | what must a client's dialect be able to do?                          |
+//! | [`operation`]  | … beside answering: to count tokens, to make vectors of texts        |
 
 pub mod annotation;
 pub mod chat;
@@ -25,4 +26,5 @@ pub mod embedding;
 pub mod failure;
 pub mod ingress;
 pub mod loss;
+pub mod operation;
 pub mod usage;

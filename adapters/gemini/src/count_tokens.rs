@@ -9,12 +9,50 @@ use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::ingress::Envelope;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::{CountEgress, CountIngress};
 use adapters_json::{read, write};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::egress::{Model, VERSION, request};
 use crate::ingress::decode_request;
+use crate::passthrough;
+
+/// `countTokens`, as clients ask for it and as providers are asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CountTokens;
+
+impl CountIngress for CountTokens {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        envelope: &Envelope<'_>,
+    ) -> Result<Translated<ChatRequest>, DecodeError> {
+        decode(body, envelope)
+    }
+
+    fn encode_response(&self, input_tokens: u64) -> Vec<u8> {
+        encode(input_tokens, None)
+    }
+
+    fn pass_request(&self, body: &[u8], _: &Envelope<'_>, target: &Target<'_>) -> UpstreamRequest {
+        passthrough::pass_method("countTokens", body, target)
+    }
+}
+
+impl CountEgress for CountTokens {
+    fn encode_request(
+        &self,
+        request: &ChatRequest,
+        target: &Target<'_>,
+    ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+        encode_request(request, target)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<u64, DecodeError> {
+        decode_response(body)
+    }
+}
 
 /// Reads what a client wants counted. `envelope` is what `read_envelope` found for the address.
 ///
@@ -69,6 +107,9 @@ pub fn encode(total: u64, cached: Option<u64>) -> Vec<u8> {
     write::body(&Counted { total_tokens: total, cached_content_token_count: cached })
 }
 
+/// The members that have tokens; what is lost of others makes no difference.
+const COUNTED: &[&str] = &["messages", "tool", "response_format"];
+
 /// Asks `target` how many tokens `request` has.
 ///
 /// # Errors
@@ -79,7 +120,8 @@ pub fn encode_request(
     target: &Target<'_>,
 ) -> Result<Translated<UpstreamRequest>, DecodeError> {
     let model = Model::new(target.model);
-    let Translated { mut value, losses } = request::encode(request, target)?;
+    let Translated { mut value, mut losses } = request::encode(request, target)?;
+    losses.retain(|loss| COUNTED.iter().any(|path| loss.path.starts_with(path)));
     value.path = model.method(target.api_version.unwrap_or(VERSION), "countTokens")?;
     if !model.on_vertex() {
         // `{"contents": …}` becomes `{"generateContentRequest": {"model": …, "contents": …}}`.

@@ -2,13 +2,19 @@
 //!
 //! Clients are answered in the form they asked in; providers are always asked for a batch.
 
+use std::borrow::Cow;
+
 use adapters_canonical::dialect::{Target, UpstreamRequest};
 use adapters_canonical::embedding::{EmbeddingInput, EmbeddingRequest, EmbeddingResponse};
+use adapters_canonical::ingress::Envelope;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_canonical::operation::{EmbedEgress, EmbedIngress};
+use adapters_canonical::usage::Usage;
 use adapters_json::{read, write};
 use serde::{Deserialize, Serialize};
 
 use crate::egress::{Model, Tally, VERSION};
+use crate::passthrough;
 use crate::wire::asked::{Batch, Content, Embed};
 use crate::wire::response::UsageMetadata;
 use adapters_json::string::Str;
@@ -20,6 +26,76 @@ pub enum Method {
     One,
     /// `batchEmbedContents`: many.
     Batch,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::One => "embedContent",
+            Self::Batch => "batchEmbedContents",
+        }
+    }
+
+    /// Where the content `at` stands in a request.
+    fn request(self, at: usize) -> String {
+        match self {
+            Self::One => String::new(),
+            Self::Batch => format!("requests[{at}]."),
+        }
+    }
+}
+
+impl EmbedIngress for Method {
+    fn decode_request(
+        &self,
+        body: &[u8],
+        envelope: &Envelope<'_>,
+    ) -> Result<Translated<EmbeddingRequest>, DecodeError> {
+        decode_request(*self, &envelope.model, body)
+    }
+
+    /// What holds for all of a batch is said in its first request.
+    fn client_path<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let index = path.strip_prefix("input[").and_then(|rest| rest.strip_suffix(']'));
+        let (at, name) = match (index.and_then(|index| index.parse().ok()), path) {
+            (Some(at), _) => (at, "content"),
+            (None, "dimensions") => (0, "outputDimensionality"),
+            (None, "task_type") => (0, "taskType"),
+            (None, "title") => (0, "title"),
+            (None, _) => return Cow::Borrowed(path),
+        };
+        Cow::Owned(format!("{}{name}", self.request(at)))
+    }
+
+    fn encode_response(&self, _: &EmbeddingRequest, response: &EmbeddingResponse) -> Vec<u8> {
+        encode_response(*self, response)
+    }
+
+    fn pass_request(&self, body: &[u8], _: &Envelope<'_>, target: &Target<'_>) -> UpstreamRequest {
+        passthrough::pass_method(self.name(), body, target)
+    }
+
+    fn read_usage(&self, body: &[u8]) -> Option<Usage> {
+        passthrough::read_usage(body)
+    }
+}
+
+/// Asks for vectors, always by `batchEmbedContents`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Embeddings;
+
+impl EmbedEgress for Embeddings {
+    fn encode_request(
+        &self,
+        request: &EmbeddingRequest,
+        target: &Target<'_>,
+    ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+        encode_request(request, target)
+    }
+
+    fn decode_response(&self, body: &[u8]) -> Result<EmbeddingResponse, DecodeError> {
+        decode_response(body)
+    }
 }
 
 /// Reads what a client wants embedded; `model` is the one its address names.
@@ -46,10 +122,7 @@ pub fn decode_request(
     let mut value = EmbeddingRequest { model: model.to_owned(), ..EmbeddingRequest::default() };
     let mut losses = Vec::new();
     for (at, request) in requests.into_iter().enumerate() {
-        let base = match method {
-            Method::One => String::new(),
-            Method::Batch => format!("requests[{at}]."),
-        };
+        let base = method.request(at);
         for (name, _) in &request.other.0 {
             let path = format!("{base}{}", &**name);
             losses.push(Loss::dropped(path, "only providers of the Gemini dialect have it"));
@@ -161,7 +234,7 @@ pub fn encode_request(
         text: &'a str,
     }
 
-    let EmbeddingRequest { model: _, inputs, dimensions, task, title, user } = request;
+    let EmbeddingRequest { model: _, inputs, dimensions, task, title, user, base64: _ } = request;
     let model = Model::new(target.model);
     let path = model.method(target.api_version.unwrap_or(VERSION), "batchEmbedContents")?;
     let name = model.full_name();
@@ -227,7 +300,6 @@ pub fn decode_response(body: &[u8]) -> Result<EmbeddingResponse, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use adapters_canonical::usage::Usage;
     use serde_json::{Value, json};
 
     use super::*;
@@ -289,6 +361,15 @@ mod tests {
         };
         let target = Target { model: "e", api_version: None };
         assert_eq!(encode_request(&tokens, &target).unwrap_err().path(), Some("input[0]"));
+    }
+
+    #[test]
+    fn losses_are_named_in_the_words_of_the_method() {
+        assert_eq!(Method::Batch.client_path("input[2]"), "requests[2].content");
+        assert_eq!(Method::One.client_path("input[0]"), "content");
+        assert_eq!(Method::Batch.client_path("task_type"), "requests[0].taskType");
+        assert_eq!(Method::One.client_path("dimensions"), "outputDimensionality");
+        assert_eq!(Method::One.client_path("model"), "model");
     }
 
     #[test]

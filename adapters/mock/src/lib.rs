@@ -29,21 +29,27 @@
 //!
 //! A token is a run of letters and digits or any other character that is not a space. The input
 //! counts the tokens of all texts, results, arguments and tools, and [`MEDIA_TOKENS`] for every
-//! picture, sound, film or document; the output counts all choices, reasoning included.
+//! picture, sound, film or document; the output counts all choices, reasoning included. Counting
+//! alone counts the same.
+//!
+//! A vector has [`DIMENSIONS`] numbers, or as many as are wished for, and the length 1; texts that
+//! share words are near each other.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod ask;
 mod draw;
+mod embed;
 mod schema;
 mod speak;
 mod stream;
 mod token;
 mod usage;
 
+pub use embed::{DIMENSIONS, embed};
 pub use speak::answer;
 pub use stream::deltas;
-pub use usage::MEDIA_TOKENS;
+pub use usage::{MEDIA_TOKENS, input_tokens};
 
 /// What the model calls itself.
 pub const MODEL: &str = "mock-1";

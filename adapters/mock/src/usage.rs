@@ -10,16 +10,21 @@ pub const MEDIA_TOKENS: u64 = 100;
 
 /// By the rule that the crate states.
 pub(crate) fn usage(request: &ChatRequest, choices: &[Choice]) -> Usage {
-    let messages = request.messages.iter().flat_map(|message| &message.parts);
-    let input = sum(messages.map(part)).saturating_add(sum(request.tools.iter().map(tool)));
     let parts = || choices.iter().flat_map(|choice| &choice.parts);
     let reasoning = sum(parts().filter(|part| matches!(part, Part::Reasoning(_))).map(part));
     Usage {
-        input: Some(input),
+        input: Some(input_tokens(request)),
         output: Some(sum(parts().map(part))),
         reasoning: Some(reasoning),
         ..Usage::default()
     }
+}
+
+/// How many tokens a request has, by the rule that the crate states.
+#[must_use]
+pub fn input_tokens(request: &ChatRequest) -> u64 {
+    let messages = request.messages.iter().flat_map(|message| &message.parts);
+    sum(messages.map(part)).saturating_add(sum(request.tools.iter().map(tool)))
 }
 
 fn part(part: &Part) -> u64 {

@@ -20,6 +20,24 @@ pub(crate) fn path(target: &Target<'_>, method: &str) -> String {
     path
 }
 
+/// The same of another endpoint, whose `path` may have a query. Without a model it is none of a
+/// deployment's.
+#[must_use]
+pub fn pass_path(target: &Target<'_>, path_and_query: &str) -> String {
+    match target.api_version {
+        None => path_and_query.to_owned(),
+        Some(_) if !target.model.is_empty() && !path_and_query.contains('?') => {
+            path(target, path_and_query)
+        }
+        Some(version) => {
+            let sign = if path_and_query.contains('?') { '&' } else { '?' };
+            let mut path = format!("/openai{path_and_query}{sign}api-version=");
+            escape(version, &mut path);
+            path
+        }
+    }
+}
+
 /// Whatever could end a segment or a query; dots too where they would lead elsewhere.
 fn escape(text: &str, out: &mut String) {
     let dots = matches!(text, "." | "..");
@@ -49,6 +67,12 @@ mod tests {
             path(&azure, "/chat/completions"),
             "/openai/deployments/my%20gpt%2F5%3F/chat/completions?api-version=2025-04-01-preview"
         );
+        let files = Target { model: "", ..azure };
+        assert_eq!(pass_path(&files, "/files"), "/openai/files?api-version=2025-04-01-preview");
+        let list = pass_path(&files, "/files?limit=2");
+        assert_eq!(list, "/openai/files?limit=2&api-version=2025-04-01-preview");
+        assert_eq!(pass_path(&azure, "/e"), path(&azure, "/e"));
+        assert_eq!(pass_path(&plain, "/files?limit=2"), "/files?limit=2");
         let elsewhere = Target { model: "..", api_version: Some("1&x") };
         assert_eq!(path(&elsewhere, "/e"), "/openai/deployments/%2E%2E/e?api-version=1%26x");
     }

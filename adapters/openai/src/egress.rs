@@ -8,9 +8,11 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::EmbedEgress;
 use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
+use crate::embedding::Embeddings;
 use crate::quirk::{Quirk, Quirks};
 
 /// Asks OpenAI.
@@ -48,6 +50,10 @@ impl Egress for OpenAi {
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         Compatible::default().decode_error(status, headers, body)
     }
+
+    fn embedding(&self) -> Option<&dyn EmbedEgress> {
+        Some(&Embeddings)
+    }
 }
 
 impl Egress for Compatible {
@@ -79,5 +85,9 @@ impl Egress for Compatible {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         refusal::decode(status, headers, body)
+    }
+
+    fn embedding(&self) -> Option<&dyn EmbedEgress> {
+        Some(&Embeddings)
     }
 }

@@ -25,6 +25,7 @@ use adapters_openai_words::{failure, models};
 
 use crate::{address, passthrough};
 
+pub use envelope::read_optional_envelope;
 pub use request::decode_request;
 pub use response::encode_response;
 pub use stream::ChatStreamEncoder;

@@ -8,6 +8,8 @@
 //! | `wire`          | what do the bytes look like?                                            |
 //! | [`ingress`]     | what did a client that speaks OpenAI ask of us, and how do we answer it? |
 //! | [`egress`]      | how do we ask a provider that speaks OpenAI, and what did it answer?    |
+//! | [`embedding`]   | what are texts as vectors, on both sides?                               |
+//! | [`multipart`]   | where does a form say which model it wants?                             |
 //! | [`passthrough`] | how do bytes get from an OpenAI client to an OpenAI provider unchanged? |
 //! | [`quirk`]       | in what may a server differ from OpenAI?                                |
 //! | [`preset`]      | which servers are known, and in what do they differ?                    |
@@ -30,6 +32,7 @@
 //! | time to live of cache writes  | `usage.prompt_tokens_details.cache_write_{5m,1h}_tokens` |
 //! | sound read from a cache       | `usage.prompt_tokens_details.cached_tokens_details.audio_tokens` |
 //! | searches of the web           | `usage.server_tool_use.web_search_requests`              |
+//! | what vectors are for          | `task_type` and `title` of embeddings, in Gemini's words |
 //! | why a stream broke off        | `gateway_error` in its last chunk                        |
 //!
 //! Spec: <https://platform.openai.com/docs/api-reference/chat>.
@@ -40,7 +43,9 @@ mod address;
 mod call_id;
 mod citation;
 pub mod egress;
+pub mod embedding;
 pub mod ingress;
+pub mod multipart;
 pub mod passthrough;
 pub mod preset;
 pub mod quirk;

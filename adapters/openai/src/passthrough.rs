@@ -6,15 +6,20 @@
 mod adapt;
 mod members;
 mod peek;
+mod plain;
 mod request;
 mod tap;
 
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_json::scan;
+pub use plain::PlainTap;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;
 
+use serde::Deserialize;
+
+pub use crate::address::pass_path;
 use crate::wire::usage::Usage;
 
 /// What a whole answer says it cost, without reading the rest of it.
@@ -22,6 +27,40 @@ use crate::wire::usage::Usage;
 pub fn read_usage(body: &[u8]) -> Option<Tokens> {
     let usage = scan::member(body, "usage")?;
     serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)
+}
+
+/// The same in the words of whichever of OpenAI's endpoints: pictures and transcripts have input and
+/// output tokens, and who ranks documents knows a total only.
+#[must_use]
+pub fn read_any_usage(body: &[u8]) -> Option<Tokens> {
+    #[derive(Deserialize)]
+    struct Other {
+        input_tokens: Option<u64>,
+        output_tokens: Option<u64>,
+        total_tokens: Option<u64>,
+        input_tokens_details: Option<Details>,
+    }
+
+    #[derive(Deserialize)]
+    struct Details {
+        image_tokens: Option<u64>,
+        audio_tokens: Option<u64>,
+    }
+
+    let usage = scan::member(body, "usage")?;
+    let tokens = serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)?;
+    if tokens.total().is_some() {
+        return Some(tokens);
+    }
+    let other: Other = serde_json::from_slice(usage).ok()?;
+    let details = other.input_tokens_details;
+    Some(Tokens {
+        input: other.input_tokens.or(other.total_tokens.filter(|_| other.output_tokens.is_none())),
+        output: other.output_tokens,
+        input_image: details.as_ref().and_then(|details| details.image_tokens),
+        input_audio: details.as_ref().and_then(|details| details.audio_tokens),
+        ..tokens
+    })
 }
 
 #[cfg(test)]

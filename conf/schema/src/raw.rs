@@ -57,7 +57,8 @@ pub(crate) struct Config {
     /// What clients can ask for, and which provider answers.
     #[serde(default)]
     pub(crate) models: Field<Vec<Field<Model>>>,
-    /// Also route `<provider>/<model>` straight to that provider. Default: `true`.
+    /// Also route `<provider>/<model>` straight to that provider, and serve requests that name no model, such
+    /// as those for files. Default: `true`.
     #[serde(default)]
     pub(crate) direct_models: Field<bool>,
     /// Bounds on what a client may send.

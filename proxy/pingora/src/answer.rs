@@ -3,6 +3,7 @@
 //! Sans I/O: the filters push what arrived and send on what comes out.
 
 use adapters_canonical::dialect::{AnswerContext, Egress};
+use adapters_canonical::embedding::EmbeddingRequest;
 use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::Ingress;
 use adapters_canonical::loss::{DecodeError, Loss};
@@ -10,6 +11,8 @@ use adapters_canonical::usage::Usage;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde::de::IgnoredAny;
+
+use crate::task::{self, Task};
 
 /// More than any answer that is not streamed needs.
 const LARGEST_WHOLE_ANSWER: usize = 256 << 20;
@@ -45,6 +48,10 @@ pub(crate) struct Sides<'a> {
     pub(crate) ingress: &'a dyn Ingress,
     pub(crate) egress: &'a dyn Egress,
     pub(crate) passthrough: bool,
+    /// What was asked for.
+    pub(crate) task: Task,
+    /// What was to be embedded, if that was asked for and translated.
+    pub(crate) embedding: Option<&'a EmbeddingRequest>,
 }
 
 /// What a client gets of an answer in one piece.
@@ -122,10 +129,11 @@ impl Whole {
     /// The client's bytes, once the upstream's are complete.
     pub(crate) fn finish(
         self,
-        Sides { ingress, egress, passthrough }: Sides<'_>,
+        sides: Sides<'_>,
         streaming: bool,
         context: &AnswerContext,
     ) -> Result<Said, Unusable> {
+        let Sides { ingress, egress, passthrough, .. } = sides;
         let body = self.body.into_bytes();
         if (300..400).contains(&self.status) {
             let what = format!("it is a redirection, with status {}", self.status);
@@ -138,6 +146,16 @@ impl Whole {
         if streaming {
             let what = "a stream was asked for, something else came".to_owned();
             return Err(Unusable::Malformed(DecodeError::Framing(what)));
+        }
+        match sides.task {
+            Task::Chat => {}
+            Task::Count(client) => {
+                return task::count(client, &sides, body).map_err(Unusable::Malformed);
+            }
+            Task::Pass(_) => return Ok(task::passed(body)),
+            Task::Embed(client) => {
+                return task::embed(client, &sides, body).map_err(Unusable::Malformed);
+            }
         }
         if passthrough {
             let usage = ingress.read_usage(&body);

@@ -51,7 +51,7 @@ pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
         return false;
     }
     error.retry.decide_reuse(pooled);
-    if !error.retry() || !chat.course.may_return(pooled) {
+    if !error.retry() || chat.handle.upload_has_moved() || !chat.course.may_return(pooled) {
         return false;
     }
     chat.course.next = attempt.take_place();
@@ -126,7 +126,15 @@ impl Gateway {
             total: exchange.course.deadline,
         };
         exchange.handle.begin_attempt(patience);
-        Ok(Box::new(upstream.peer(account, address, &timeouts)))
+        let mut peer = upstream.peer(account, address, &timeouts);
+        if exchange.passing.as_ref().is_some_and(|passing| passing.uploads()) {
+            // While a body goes up the session is not asked, which measures silence otherwise.
+            let silence = timeouts.first_byte.max(timeouts.idle);
+            peer.options.read_timeout = Some(snapshot.plan.limits.body_timeout + silence);
+            let write = peer.options.write_timeout;
+            peer.options.write_timeout = write.map(|most| most.min(timeouts.idle));
+        }
+        Ok(Box::new(peer))
     }
 
     /// What the client gets for the next bytes of a stream, if anything yet.
@@ -176,8 +184,10 @@ impl Gateway {
             return error;
         }
         let answered = ctx.attempt().is_some_and(|a| !matches!(a.answer, Answer::Awaited));
-        let whole_is_out = ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Done));
-        let failure = match ctx.failure.take() {
+        let is_out = |answer: &Answer| matches!(answer, Answer::Done | Answer::Raw { begun: true });
+        let whole_is_out = ctx.attempt().is_some_and(|a| is_out(&a.answer));
+        let refused = ctx.chat.as_ref().and_then(|chat| chat.handle.take_refusal());
+        let failure = match ctx.failure.take().or(refused) {
             Some(failure) => failure,
             None => match cause(&error, ctx.labels().provider, answered) {
                 Cause::Failure(failure) => failure,

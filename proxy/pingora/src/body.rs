@@ -11,10 +11,12 @@ use pingora::time::timeout;
 use pingora_proxy::Session;
 
 /// Between two pieces of a body. HTTP/2 has no such limit of its own.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to go on reading from a client that was told to stop, in all and between two pieces.
 const LINGER: Duration = Duration::from_secs(10);
 const LINGER_IDLE: Duration = Duration::from_secs(1);
+/// As much of a body as is read before it goes up.
+const LONGEST_BEGINNING: usize = 64 << 10;
 /// What is set aside at once for a body that says how long it is.
 const TRUSTED_LENGTH: u64 = 1 << 20;
 
@@ -68,6 +70,46 @@ async fn read_up_to(session: &mut Session, limit: u64) -> Result<Bytes, Unread> 
     Ok(body.freeze())
 }
 
+/// The beginning of a body.
+pub(crate) struct Beginning {
+    pub(crate) bytes: Bytes,
+    /// Whether more is to come.
+    pub(crate) more: bool,
+}
+
+/// Reads the body until `enough` of it is known, up to 64 KiB or a little more.
+pub(crate) async fn read_beginning(
+    session: &mut Session,
+    limits: &Limits,
+    enough: impl Fn(&[u8]) -> bool,
+) -> Result<Beginning, Unread> {
+    let limit = limits.request_body_bytes;
+    if announced_length(session).is_some_and(|length| length > limit) {
+        return Err(Unread::Refused(Failure::BodyTooLarge { limit }));
+    }
+    if expects_continue(session) {
+        session.write_continue_response().await.map_err(Unread::Gone)?;
+    }
+    let reading = async {
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = next(session).await? {
+            bytes.extend_from_slice(&piece);
+            if bytes.len() as u64 > limit {
+                return Err(Unread::Refused(Failure::BodyTooLarge { limit }));
+            }
+            if bytes.len() >= LONGEST_BEGINNING || enough(&bytes) {
+                let more = !session.is_body_done();
+                return Ok(Beginning { bytes: bytes.freeze(), more });
+            }
+        }
+        Ok(Beginning { bytes: bytes.freeze(), more: false })
+    };
+    match tokio::time::timeout(limits.body_timeout, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
+    }
+}
+
 /// Reads on for a while and forgets what comes. Many clients read an answer only when they have
 /// sent everything; to close while they send would reset the connection, answer and all.
 pub(crate) async fn discard(session: &mut Session) {
@@ -109,7 +151,7 @@ async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
     }
 }
 
-fn announced_length(session: &Session) -> Option<u64> {
+pub(crate) fn announced_length(session: &Session) -> Option<u64> {
     session.req_header().headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -7,11 +7,15 @@
 //! * says that a complete body is at hand, of whatever size and for every attempt. What is sent
 //!   is put in its place by `request_body_filter`, anew for each attempt;
 //! * is polled while the upstream is silent, and so can tell when it has been silent too long;
+//! * lets a body that is too large to be kept go up while it comes in, of which only the beginning
+//!   has been read;
 //! * holds back the header of an answer that is not streamed until its body has been read, so
 //!   that a body that turns out to be unreadable still gets the status of an error.
 //!
 //! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
 //! this file has an end-to-end test.
+
+mod upload;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -30,7 +34,7 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::Instant;
 
-use crate::handle::{Beats, Handle};
+use crate::handle::{Beats, Handle, Upload};
 use crate::head;
 
 /// Nothing came from the upstream in time.
@@ -39,8 +43,14 @@ pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent"
 pub(crate) const ENDED_UNSEEN: ErrorType = ErrorType::Custom("EndedUnseen");
 
 /// Puts a [`BufferedSession`] in the place of the client's session, whose body has been read.
-pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {
+pub(crate) fn install(
+    session: &mut Session,
+    beats: Option<Beats>,
+    upload: Option<Upload>,
+) -> Handle {
     let handle = Handle::default();
+    let uploads = upload.is_some();
+    handle.lock().upload = upload;
     let inner = std::mem::replace(&mut session.downstream_session, nobody());
     *session.downstream_session = ServerSession::Custom(Box::new(BufferedSession {
         inner: Some(inner),
@@ -54,6 +64,7 @@ pub(crate) fn install(session: &mut Session, beats: Option<Beats>) -> Handle {
         next_beat: beats.as_ref().map(|beats| Instant::now() + beats.rhythm.after),
         beats,
         torn: false,
+        uploads,
     }));
     handle
 }
@@ -114,6 +125,8 @@ struct BufferedSession {
     next_beat: Option<Instant>,
     /// A heartbeat may have gone out in part: it is ended before anything else is said.
     torn: bool,
+    /// What has been read is only the beginning of the body.
+    uploads: bool,
 }
 
 impl Drop for BufferedSession {
@@ -347,7 +360,10 @@ impl CustomSession for BufferedSession {
         ended
     }
 
-    async fn read_body_or_idle(&mut self, _: bool) -> Result<Option<Bytes>> {
+    async fn read_body_or_idle(&mut self, no_body: bool) -> Result<Option<Bytes>> {
+        if self.uploads && !no_body && self.handle.is_uploading() {
+            return self.read_upload().await;
+        }
         self.finish_beat().await?;
         loop {
             let deadline = self.deadline();
@@ -370,7 +386,7 @@ impl CustomSession for BufferedSession {
     }
 
     fn is_body_done(&mut self) -> bool {
-        true
+        !(self.uploads && self.handle.is_uploading())
     }
 
     /// Never: of an empty body the proxy loop would send nothing, where the filter has a body to

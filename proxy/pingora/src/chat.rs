@@ -1,16 +1,13 @@
-//! A chat request before it is sent: who asks, for what, and how each attempt says it.
+//! A request before it is sent: who asks, for what, and how each attempt says it.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use adapters_canonical::dialect::{Dialect, Target as EgressTarget};
+use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Asked, Framing};
-use adapters_canonical::loss::{DecodeError, Loss, Translated};
-use adapters_openai::passthrough;
-use adapters_openai::quirk::Quirks;
+use adapters_canonical::loss::{DecodeError, Loss};
 use bytes::Bytes;
-use conf_schema::plan::{LossPolicy, Provider};
+use conf_schema::plan::{Dialect, LossPolicy, Provider};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use pingora_proxy::Session;
@@ -25,6 +22,7 @@ use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::handle::Beats;
 use crate::head::Media;
 use crate::snapshot::Snapshot;
+use crate::task::{self, Outgoing, Task};
 use crate::{buffered, clock, head};
 
 /// Where Anthropic's SDKs put a key.
@@ -58,7 +56,7 @@ pub(crate) fn identify(session: &Session, snapshot: &Snapshot) -> Result<Caller,
 pub(crate) async fn read(
     session: &mut Session,
     ctx: &mut Ctx,
-    asked: Asked<'_>,
+    (task, asked): (Task, Asked<'_>),
     heartbeats: Heartbeats,
 ) -> Result<(), Unread> {
     if !body::may_be_json(session) {
@@ -69,7 +67,8 @@ pub(crate) async fn read(
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, &ctx.snapshot.plan.limits).await?;
     let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
-    let envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
+    let mut envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
+    envelope.stream &= task.streams();
     let resolved = resolve::resolve(&ctx.snapshot.plan, &envelope.model).map_err(|unknown| {
         let model = envelope.model.clone().into_owned();
         Unread::Refused(Failure::ModelUnknown { model, near: unknown.near })
@@ -85,6 +84,7 @@ pub(crate) async fn read(
         header: session.req_header(),
         caller: &ctx.caller,
         ingress: ctx.ingress,
+        task,
         body: &body,
         envelope: &envelope,
         opted_out,
@@ -109,8 +109,9 @@ pub(crate) async fn read(
         dialect: ctx.ingress.dialect(),
         counter: heartbeats,
     });
-    let handle = buffered::install(session, beats);
+    let handle = buffered::install(session, beats, None);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
+    chat.task = task;
     chat.stream_errors = stream_errors;
     chat.loss_policy = loss_policy;
     ctx.chat = Some(Box::new(chat));
@@ -130,9 +131,11 @@ pub(crate) fn attempt(
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
     let upstream = snapshot.upstream(&target.provider).ok_or(Failure::Internal)?.clone();
-    let face = upstream.face(chat.ingress.dialect());
-    let passthrough = chat.ingress.dialect() == face.dialect;
-    let attempt = |path, headers, body, losses, usage_injected| Attempt {
+    let face = upstream.face(chat.ingress.dialect(), chat.task);
+    // The built-in provider speaks OpenAI's dialect but has few of its endpoints.
+    let lacks = matches!(chat.task, Task::Pass(_)) && upstream.provider.dialect == Dialect::Mock;
+    let passthrough = chat.ingress.dialect() == face.dialect && !lacks;
+    let attempt = |Outgoing { request, losses, usage_injected }| Attempt {
         place,
         face,
         passthrough,
@@ -142,57 +145,21 @@ pub(crate) fn attempt(
         upstream: upstream.clone(),
         account: place.account,
         model: target.model.clone(),
-        path,
-        headers,
-        body,
+        path: request.path,
+        headers: request.headers,
+        body: request.body.into(),
         losses,
         usage_injected,
         answer: Answer::Awaited,
     };
-    let ingress = chat.ingress;
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
-    if passthrough {
-        let quirks = upstream.quirks();
-        let inject =
-            chat.envelope.stream && !chat.envelope.include_usage && quirks.takes_stream_options();
-        let request = ingress.pass_request(&chat.body, &chat.envelope, &to, inject);
-        let (path, headers) = (request.path, request.headers);
-        let (body, losses) = match face.dialect {
-            Dialect::OpenAi => fitting(request.body, quirks),
-            Dialect::Responses | Dialect::Anthropic | Dialect::Gemini => (request.body, Vec::new()),
-        };
-        may_lose(chat, &target.provider, &losses)?;
-        return Ok(attempt(path, headers, body.into(), losses, inject));
-    }
-    let canonical = chat.canonical().map_err(Failure::BodyMalformed)?;
-    let path = |path: &str| ingress.client_path(&canonical.value, path).into_owned();
-    let encoded = face.egress.encode_request(&canonical.value, &to).map_err(|error| {
-        let provider = target.provider.name.to_string();
-        let error = match error {
-            DecodeError::Shape { path: at, reason } => {
-                DecodeError::Shape { path: path(&at), reason }
-            }
-            other => other,
-        };
-        Failure::RequestNotExpressible { provider, error }
-    })?;
-    let mut losses = canonical.losses.clone();
-    losses.extend(
-        encoded.losses.into_iter().map(|loss| Loss { path: path(&loss.path).into(), ..loss }),
-    );
-    may_lose(chat, &target.provider, &losses)?;
-    let request = encoded.value;
-    Ok(attempt(request.path, request.headers, Bytes::from(request.body), losses, false))
-}
-
-/// A request of OpenAI's dialect as a server takes it that imitates OpenAI, and what that costs.
-fn fitting(body: Vec<u8>, quirks: Quirks) -> (Vec<u8>, Vec<Loss>) {
-    let Translated { value, losses } = passthrough::adapt_request(&body, quirks);
-    match value {
-        Cow::Borrowed(_) => (body, losses),
-        Cow::Owned(adapted) => (adapted, losses),
-    }
+    let said = match passthrough {
+        true => task::pass(chat, &upstream, face, &to),
+        false => task::translate(chat, &target.provider, face, &to)?,
+    };
+    may_lose(chat, &target.provider, &said.losses)?;
+    Ok(attempt(said))
 }
 
 /// Fails if something gets lost of a request that may lose nothing.
@@ -231,7 +198,7 @@ pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -
         reservation: Some(reservation),
         began: clock::now(),
         first_byte: None,
-        face: upstream.face(chat.ingress.dialect()),
+        face: upstream.face(chat.ingress.dialect(), chat.task),
         upstream,
         passthrough: false,
         account: place.account,

@@ -46,6 +46,9 @@ impl Closing {
         let id = ctx.request_id.clone();
         let (header, body) = reply::failure_parts(ctx.ingress, &failure, &id)?;
         let header = Box::new(header.into());
+        if let Some(chat) = &ctx.chat {
+            chat.handle.stop_upload();
+        }
         if let Some(chat) = ctx.chat.as_deref_mut()
             && (chat.handle.header_is_out() || chat.handle.content_is_out())
         {
@@ -69,8 +72,18 @@ impl Closing {
     pub(crate) fn of_unseen(ctx: &mut Ctx, failure: Failure) -> Result<Self> {
         let id = ctx.request_id.clone();
         let Some(chat) = ctx.chat.as_deref_mut() else { return Self::of(ctx, failure) };
-        if !chat.attempt.as_ref().is_some_and(|a| matches!(a.answer, Answer::Whole(_))) {
-            return Self::of(ctx, failure);
+        match chat.attempt.as_ref().map(|attempt| &attempt.answer) {
+            Some(Answer::Whole(_)) => {}
+            // An empty file is a file.
+            Some(Answer::Raw { begun: false }) => {
+                chat.handle.end_attempt();
+                let dialect = chat.ingress.dialect();
+                let header = reply::header(StatusCode::OK, reply::BYTES, dialect, &id)?;
+                return Ok(Self { header: Box::new(header.into()), body: Bytes::new() });
+            }
+            Some(Answer::Awaited | Answer::Raw { .. } | Answer::Streamed | Answer::Done) | None => {
+                return Self::of(ctx, failure);
+            }
         }
         match finish_whole(chat, &id) {
             Err((failure, _)) => Self::of(ctx, failure),

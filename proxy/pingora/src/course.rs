@@ -15,6 +15,7 @@ use proxy_route::retry::{self, Attempts};
 use proxy_route::{Choice, Route, Tried, Wish};
 
 use crate::snapshot::Snapshot;
+use crate::task::Task;
 use crate::waiting::Wanted;
 
 /// Bytes of JSON that make one token, roughly.
@@ -36,6 +37,8 @@ pub(crate) struct Course {
     estimated_tokens: u64,
     prices: Vec<f64>,
     tried: Vec<Tried>,
+    /// How many of those, at the beginning, are out for good.
+    pinned: usize,
     /// Attempts that were made.
     pub(crate) made: u32,
     rounds: u32,
@@ -81,6 +84,7 @@ impl Course {
             estimated_tokens: ask.estimated_tokens(),
             prices: resolved.targets().iter().map(|target| ask.price(target)).collect(),
             tried: Vec::new(),
+            pinned: 0,
             made: 0,
             rounds: 0,
             returned: 0,
@@ -132,6 +136,13 @@ impl Course {
         may
     }
 
+    /// Goes to one account of the first target, of so many, and to no other.
+    pub(crate) fn pin(&mut self, account: usize, of: usize) {
+        let others = (0..of).filter(|other| *other != account);
+        self.tried.extend(others.map(|other| Tried { target: 0, account: Some(other) }));
+        self.pinned = self.tried.len();
+    }
+
     /// What the request itself is taken to cost, if nobody says it.
     pub(crate) fn input_tokens(&self) -> u64 {
         self.input_tokens
@@ -164,10 +175,15 @@ impl Course {
     /// Forgets which accounts were tried, so that they are tried once more after a pause; says
     /// whether that is left to do. Targets that cannot serve the request stay out.
     pub(crate) fn another_round(&mut self) -> bool {
-        if self.rounds >= ROUNDS || self.tried.iter().all(|tried| tried.account.is_none()) {
+        let mut made = self.tried.iter().skip(self.pinned);
+        if self.rounds >= ROUNDS || made.all(|tried| tried.account.is_none()) {
             return false;
         }
-        self.tried.retain(|tried| tried.account.is_none());
+        let mut at = 0;
+        self.tried.retain(|tried| {
+            at += 1;
+            at <= self.pinned || tried.account.is_none()
+        });
         self.pause = Some(retry::backoff(self.rounds, &mut rand::rng()));
         self.rounds += 1;
         true
@@ -178,6 +194,7 @@ impl Course {
         self.asked.push(to);
         self.prices = vec![f64::NAN; resolved.targets().len()];
         self.tried.clear();
+        self.pinned = 0;
         // Its accounts are others: the session stays where it is.
         self.session = None;
         self.barred = self.facts.as_ref().map_or_else(Barred::default, |it| Barred::by(&route, it));
@@ -200,6 +217,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) header: &'a RequestHeader,
     pub(crate) caller: &'a Caller,
     pub(crate) ingress: &'a dyn Ingress,
+    pub(crate) task: Task,
     pub(crate) body: &'a [u8],
     pub(crate) envelope: &'a Envelope<'a>,
     pub(crate) opted_out: bool,
@@ -244,11 +262,13 @@ impl Ask<'_> {
     }
 
     fn input_tokens(&self) -> u64 {
-        (self.body.len() as u64 / BYTES_PER_TOKEN).min(LARGEST_INPUT)
+        let (is_paid_for, _) = self.task.is_paid_for();
+        if is_paid_for { (self.body.len() as u64 / BYTES_PER_TOKEN).min(LARGEST_INPUT) } else { 0 }
     }
 
     fn output_tokens(&self) -> u64 {
-        self.envelope.max_tokens.unwrap_or(USUAL_OUTPUT)
+        let (_, is_paid_for) = self.task.is_paid_for();
+        if is_paid_for { self.envelope.max_tokens.unwrap_or(USUAL_OUTPUT) } else { 0 }
     }
 
     fn estimated_tokens(&self) -> u64 {

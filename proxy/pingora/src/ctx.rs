@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, StreamErrors};
+use adapters_canonical::embedding::EmbeddingRequest;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Envelope, Framing, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_canonical::operation::EmbedIngress;
 use bytes::Bytes;
 use conf_schema::plan::{LossPolicy, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
@@ -22,7 +24,9 @@ use crate::closing::Closing;
 use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
+use crate::pass::Passing;
 use crate::snapshot::Snapshot;
+use crate::task::Task;
 use crate::upstream::{Face, Upstream};
 
 /// One request, from its header to its log line.
@@ -43,10 +47,14 @@ pub struct Ctx {
     pub(crate) closing: Option<Closing>,
 }
 
-/// A chat request and what becomes of it.
+/// A request to a model and what becomes of it.
 pub(crate) struct ChatExchange {
     pub(crate) handle: Handle,
     pub(crate) ingress: &'static dyn Ingress,
+    /// What is asked for.
+    pub(crate) task: Task,
+    /// What passes of it beside its body, if it passes whoever answers.
+    pub(crate) passing: Option<Box<Passing>>,
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
@@ -60,6 +68,8 @@ pub(crate) struct ChatExchange {
     pub(crate) loss_policy: LossPolicy,
     /// Read only if some attempt must translate.
     canonical: Option<Box<Translated<ChatRequest>>>,
+    /// The same, of what is to be embedded.
+    pub(crate) embedding: Option<Box<Translated<EmbeddingRequest>>>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) outcome: Outcome,
     pub(crate) timing: Timing,
@@ -100,6 +110,10 @@ pub(crate) enum Answer {
     Whole(Whole),
     /// The handle has it, where the session can end it too.
     Streamed,
+    /// Bytes of any kind that pass as they come; whether the client has any of them.
+    Raw {
+        begun: bool,
+    },
     /// All of it has been handed on.
     Done,
 }
@@ -124,6 +138,8 @@ impl ChatExchange {
         Self {
             handle,
             ingress,
+            task: Task::default(),
+            passing: None,
             body,
             envelope,
             resolved,
@@ -132,6 +148,7 @@ impl ChatExchange {
             stream_errors: StreamErrors::default(),
             loss_policy: LossPolicy::default(),
             canonical: None,
+            embedding: None,
             attempt: None,
             outcome: Outcome::default(),
             timing: Timing::default(),
@@ -141,10 +158,27 @@ impl ChatExchange {
     /// The request in canonical form, read once.
     pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
-            let request = self.ingress.decode_request(&self.body, &self.envelope)?;
+            let request = match self.task {
+                Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
+                Task::Chat | Task::Embed(_) | Task::Pass(_) => {
+                    self.ingress.decode_request(&self.body, &self.envelope)?
+                }
+            };
             self.canonical = Some(Box::new(request));
         }
         self.canonical.as_deref().ok_or(DecodeError::Truncated)
+    }
+
+    /// The same of a request for vectors.
+    pub(crate) fn embedding(
+        &mut self,
+        client: &dyn EmbedIngress,
+    ) -> Result<&Translated<EmbeddingRequest>, DecodeError> {
+        if self.embedding.is_none() {
+            let request = client.decode_request(&self.body, &self.envelope)?;
+            self.embedding = Some(Box::new(request));
+        }
+        self.embedding.as_deref().ok_or(DecodeError::Truncated)
     }
 
     /// Forgets what was asked: the answer has begun.
@@ -187,7 +221,7 @@ impl ChatExchange {
 
     /// The provider's own name of the model, for the log.
     pub(crate) fn upstream_model(&self) -> Option<&str> {
-        self.attempt.as_ref().map(|attempt| attempt.model.as_str())
+        self.attempt.as_ref().map(|attempt| attempt.model.as_str()).filter(|it| !it.is_empty())
     }
 
     /// How long the attempt may take: the model's word goes before the provider's.
@@ -199,6 +233,8 @@ impl ChatExchange {
     pub(crate) fn model_label(&self) -> &str {
         match &self.resolved {
             Resolved::Listed(model) => model.name.as_ref(),
+            // No model was named.
+            Resolved::Direct(target) if target.model.is_empty() => semconv::NONE,
             Resolved::Direct(_) => semconv::UNLISTED_MODEL,
         }
     }
@@ -235,7 +271,8 @@ impl Ctx {
             }
             None => (semconv::NONE, semconv::NONE),
         };
-        Chat { route: self.route, provider, account, model: chat.model_label() }
+        let operation = chat.task.operation();
+        Chat { route: self.route, operation, provider, account, model: chat.model_label() }
     }
 
     /// The current attempt.

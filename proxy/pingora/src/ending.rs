@@ -186,12 +186,14 @@ pub(crate) fn finish_whole(
         false => exchange.answer_context(request_id),
     };
     let streaming = exchange.envelope.stream;
-    let ingress = exchange.ingress;
+    let (ingress, task) = (exchange.ingress, exchange.task);
+    let embedding = exchange.embedding.as_deref().map(|asked| &asked.value);
     let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
     let upstream = &attempt.upstream;
-    let sides = Sides { ingress, egress: attempt.face.egress, passthrough };
+    let egress = attempt.face.egress;
+    let sides = Sides { ingress, egress, passthrough, task, embedding };
     let unusable = match whole.finish(sides, streaming, &context) {
         Ok(Said { body, usage, losses, kept_id }) => {
             exchange.outcome.usage = usage;

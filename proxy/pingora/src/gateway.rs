@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
-use adapters_canonical::ingress::Asked;
 use adapters_canonical::loss::DecodeError;
 use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
@@ -25,18 +24,15 @@ use proxy_telemetry::Metrics;
 
 use crate::answer::Whole;
 use crate::attempt::{REFUSED, again, returns};
-use crate::body::Unread;
 use crate::cause::{Cause, cause};
 use crate::closing::Closing;
-use crate::course::key_name;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
-use crate::route::{Place, Route};
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
-use crate::{access, buffered, chat, clock, edge, head, local, reply, route, routing};
+use crate::{access, body, buffered, clock, head, pass, routing, task};
 
 /// What the log and the metrics say of a client that was gone.
 const CLIENT_GONE: u16 = 499;
@@ -67,48 +63,6 @@ impl Gateway {
             dns: Dns::new(),
         }
     }
-
-    async fn chat(&self, session: &mut Session, ctx: &mut Ctx, asked: Asked<'_>) -> Result<bool> {
-        match chat::read(session, ctx, asked, self.metrics.routing.heartbeats()).await {
-            Ok(()) => {
-                self.router.count(key_name(&ctx.caller), clock::now());
-                Ok(false)
-            }
-            Err(Unread::Refused(failure)) => {
-                self.refuse(session, ctx, failure).await.map(|()| true)
-            }
-            Err(Unread::Gone(error)) => Err(error.into_down()),
-        }
-    }
-
-    async fn local(
-        &self,
-        session: &mut Session,
-        ctx: &mut Ctx,
-        place: Place,
-        path: &str,
-    ) -> Result<bool> {
-        let id = &ctx.request_id;
-        let answer = match place {
-            Place::Alive => {
-                reply::text(session, "ok\n", id).await?;
-                return Ok(true);
-            }
-            Place::Ready if !session.is_process_shutting_down() => {
-                reply::text(session, "ready\n", id).await?;
-                return Ok(true);
-            }
-            Place::Ready => Err(Failure::ShuttingDown),
-            Place::Model => local::model(&ctx.snapshot, ctx.ingress, path),
-            Place::Models => Ok(local::models(&ctx.snapshot, ctx.ingress)),
-            Place::Chat => Err(Failure::Internal),
-        };
-        match answer {
-            Ok(body) => reply::json(session, ctx.ingress.dialect(), body, id).await?,
-            Err(failure) => self.refuse(session, ctx, failure).await?,
-        }
-        Ok(true)
-    }
 }
 
 #[async_trait]
@@ -133,46 +87,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        session.set_write_timeout(Some(ctx.snapshot.plan.limits.write_timeout));
-        ctx.request_id = route::request_id(session.req_header());
-        let path = session.req_header().uri.path().to_owned();
-        let method = session.req_header().method.clone();
-        ctx.ingress = route::dialect(&path, session.req_header());
-        if let Err(failure) = edge::check_header(session, &ctx.snapshot.plan.limits) {
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
-        let Some(route) = route::find(&path) else {
-            let path = path.clone();
-            return self.refuse(session, ctx, Failure::PathUnknown { path }).await.map(|()| true);
-        };
-        let Route { pattern, method: allowed, place, ref model, stream } = route;
-        ctx.route = pattern;
-        if method != *allowed {
-            let (method, allowed) = (method.to_string(), allowed.as_str());
-            let failure = Failure::MethodNotAllowed { path: path.clone(), method, allowed };
-            return self.refuse(session, ctx, failure).await.map(|()| true);
-        }
-        if !place.is_open() {
-            match chat::identify(session, &ctx.snapshot) {
-                Ok(caller) => ctx.caller = caller,
-                Err(failure) => {
-                    return self.refuse(session, ctx, failure).await.map(|()| true);
-                }
-            }
-        }
-        match place {
-            // Before the body is read: what is turned away costs little.
-            Place::Chat => match edge::check_load(&self.metrics, &ctx.snapshot.plan.limits) {
-                Ok(()) => {
-                    let asked = Asked { model: model.as_deref(), stream, query: "" };
-                    self.chat(session, ctx, asked).await
-                }
-                Err(failure) => self.refuse(session, ctx, failure).await.map(|()| true),
-            },
-            Place::Alive | Place::Ready | Place::Models | Place::Model => {
-                self.local(session, ctx, place, &path).await
-            }
-        }
+        self.enter(session, ctx).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
@@ -189,13 +104,17 @@ impl ProxyHttp for Gateway {
             *upstream_request = Closing::request()?;
             return Ok(());
         }
-        let Some(ChatExchange { attempt: Some(attempt), envelope, .. }) = ctx.chat.as_deref()
+        let Some(ChatExchange { attempt: Some(attempt), envelope, passing, .. }) =
+            ctx.chat.as_deref()
         else {
             return Error::e_explain(ErrorType::InternalError, "there is nothing to send");
         };
         let version = upstream_request.version;
         let mut header =
             head::upstream_request(upstream_request, attempt, envelope.stream, &ctx.request_id)?;
+        if let Some(passing) = passing {
+            passing.describe(attempt.body.len(), &mut header)?;
+        }
         header.set_version(version);
         *upstream_request = header;
         Ok(())
@@ -209,6 +128,16 @@ impl ProxyHttp for Gateway {
         ctx: &mut Ctx,
     ) -> Result<()> {
         if ctx.closing.is_some() {
+            return Ok(());
+        }
+        if let Some(ChatExchange { passing: Some(passing), attempt: Some(attempt), .. }) =
+            ctx.chat.as_deref_mut()
+            && passing.uploads()
+        {
+            // First a stand-in for what has been read already; what comes then passes.
+            if !attempt.body.is_empty() {
+                *body = Some(std::mem::take(&mut attempt.body));
+            }
             return Ok(());
         }
         // The body that came is a stand-in; this is the one that was announced.
@@ -232,8 +161,15 @@ impl ProxyHttp for Gateway {
         let Some(exchange) = ctx.chat.as_deref_mut() else { return Ok(()) };
         let now = clock::now();
         let success = upstream_response.status.is_success();
+        let passing = exchange.passing.as_deref();
+        // Whether a form asks for a stream is not looked for.
+        exchange.envelope.stream |=
+            success && passing.is_some() && head::is_event_stream(upstream_response);
         let streamed =
             success && exchange.envelope.stream && head::is_event_stream(upstream_response);
+        let raw = success
+            && !streamed
+            && passing.is_some_and(|passing| passing.is_raw(upstream_response));
         let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         if let Some(reservation) = &attempt.reservation {
@@ -250,9 +186,16 @@ impl ProxyHttp for Gateway {
         let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
-        let header = head::client_response(upstream_response, media, losses, named)?;
+        let mut header = head::client_response(upstream_response, media, losses, named)?;
+        if raw {
+            pass::keep_form(upstream_response, &mut header)?;
+        }
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         attempt.answer = match context {
+            None if raw => {
+                attempt.answered(now);
+                Answer::Raw { begun: false }
+            }
             None => {
                 if success {
                     attempt.answered(now);
@@ -266,7 +209,7 @@ impl ProxyHttp for Gateway {
                 let upstream = &attempt.upstream;
                 let provider = Arc::from(upstream.provider.name.as_ref() as &str);
                 exchange.handle.begin_stream(Box::new(if attempt.passthrough {
-                    let tap = exchange.ingress.pass_stream(context, attempt.usage_injected);
+                    let tap = task::tap(exchange.task, exchange.ingress, context, attempt);
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
@@ -318,6 +261,17 @@ impl ProxyHttp for Gateway {
                     }
                 }
             }
+            Answer::Raw { begun } => {
+                let first = piece.is_some() && !std::mem::replace(begun, true);
+                *body = piece;
+                if end {
+                    attempt.answer = Answer::Done;
+                }
+                if first || end {
+                    exchange.handle.content_sent();
+                    exchange.release_request();
+                }
+            }
             Answer::Awaited | Answer::Done => {}
         }
         Ok(None)
@@ -364,6 +318,13 @@ impl ProxyHttp for Gateway {
             },
         };
         tracing::debug!(request_id = ctx.request_id, %error, "the proxy loop failed");
+        if ctx.attempt().is_some_and(|a| matches!(a.answer, Answer::Raw { begun: true }))
+            && let Some(chat) = &mut ctx.chat
+        {
+            // Whatever were said now would be taken for some of it: it is cut.
+            chat.outcome.failure.get_or_insert(failure);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         if let Err(error) = self.end_badly(session, ctx, failure).await {
             tracing::debug!(request_id = ctx.request_id, %error, "the client is gone");
         }
@@ -397,6 +358,10 @@ impl ProxyHttp for Gateway {
         self.count(ctx, status, took);
         access::log(session, ctx, status, took);
         ctx.in_flight.finish();
+        if !gone && ctx.chat.as_ref().is_some_and(|chat| chat.handle.upload_is_open()) {
+            session.set_keepalive(None);
+            body::discard(session).await;
+        }
     }
 
     /// The access log says it all, in one line and without addresses of upstreams.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::failure::Failure;
+use adapters_canonical::loss::DecodeError;
+use adapters_openai::multipart::{Unwanted, Watch};
 use bytes::Bytes;
-use conf_schema::plan::Heartbeat;
+use conf_schema::plan::{Heartbeat, Limits};
 use http::HeaderValue;
 use pingora::Error;
 use pingora::http::ResponseHeader;
@@ -15,6 +17,7 @@ use proxy_telemetry::Heartbeats;
 use tokio::time::Instant;
 
 use crate::answer::Outcome;
+use crate::body::PATIENCE;
 use crate::cause::{Cause, cause};
 use crate::head::Media;
 use crate::streamed::Streamed;
@@ -49,6 +52,43 @@ impl Beats {
     }
 }
 
+/// A body that goes up while it comes in.
+pub(crate) struct Upload {
+    /// `limits.request_body_bytes`, and what is left of it.
+    limit: u64,
+    left: u64,
+    /// What of it must not come twice.
+    watch: Option<Watch>,
+    /// When all of it must have come.
+    until: Instant,
+    /// Something has gone up that was not kept: there is no other attempt.
+    moved: bool,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Stage {
+    Moving,
+    /// Nobody wants the rest.
+    Stopped,
+    Complete,
+}
+
+impl Upload {
+    /// Of which `read` bytes have been read.
+    pub(crate) fn of(limits: &Limits, read: u64, watch: Option<Watch>) -> Self {
+        let limit = limits.request_body_bytes;
+        Self {
+            limit,
+            left: limit.saturating_sub(read),
+            watch,
+            until: Instant::now() + limits.body_timeout,
+            moved: false,
+            stage: Stage::Moving,
+        }
+    }
+}
+
 /// What the filters and the session tell each other.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -66,6 +106,10 @@ pub(crate) struct Shared {
     pub(crate) header_is_out: bool,
     /// All of an answer in one piece has been handed on.
     content_sent: bool,
+    /// The body, if it goes up while it comes in.
+    pub(crate) upload: Option<Upload>,
+    /// Why the rest of the body is not taken.
+    refused: Option<Failure>,
 }
 
 /// The filters' end of a buffered session.
@@ -156,6 +200,69 @@ impl Handle {
         self.lock().header_is_out
     }
 
+    /// Whether more of the body is to be read.
+    pub(crate) fn is_uploading(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.stage == Stage::Moving)
+    }
+
+    /// Whether a part of the body has gone up that nobody has kept.
+    pub(crate) fn upload_has_moved(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.moved)
+    }
+
+    /// Whether the client may still be sending its body.
+    pub(crate) fn upload_is_open(&self) -> bool {
+        self.lock().upload.as_ref().is_some_and(|upload| upload.stage != Stage::Complete)
+    }
+
+    /// Nobody wants the rest of the body.
+    pub(crate) fn stop_upload(&self) {
+        if let Some(upload) = &mut self.lock().upload
+            && upload.stage == Stage::Moving
+        {
+            upload.stage = Stage::Stopped;
+        }
+    }
+
+    /// How long to wait for the next piece of the body.
+    pub(crate) fn upload_patience(&self) -> Duration {
+        let shared = self.lock();
+        let left =
+            shared.upload.as_ref().map(|it| it.until.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().min(PATIENCE)
+    }
+
+    /// The next piece of the body has come, and whether it is the last. From then on its upstream is
+    /// waited for.
+    pub(crate) fn uploaded(&self, piece: &[u8], last: bool, now: Instant) -> Result<(), Failure> {
+        let mut shared = self.lock();
+        let Shared { upload: Some(upload), attempt, .. } = &mut *shared else { return Ok(()) };
+        upload.moved = true;
+        let Some(left) = upload.left.checked_sub(piece.len() as u64) else {
+            return Err(Failure::BodyTooLarge { limit: upload.limit });
+        };
+        upload.left = left;
+        if let Some(watch) = &mut upload.watch {
+            watch.push(piece).map_err(unwanted)?;
+        }
+        if last {
+            upload.stage = Stage::Complete;
+            if let Some((began, _)) = attempt {
+                *began = now;
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the body is not taken, for whoever asks next.
+    pub(crate) fn refuse(&self, failure: Failure) {
+        self.lock().refused = Some(failure);
+    }
+
+    pub(crate) fn take_refusal(&self) -> Option<Failure> {
+        self.lock().refused.take()
+    }
+
     /// What came of a streamed answer.
     pub(crate) fn take_outcome(&self) -> Option<Outcome> {
         self.lock().streamed.take().map(|streamed| streamed.into_outcome())
@@ -184,4 +291,15 @@ impl Handle {
     pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the client of a form is told that has what it must not have.
+pub(crate) fn unwanted(what: Unwanted) -> Failure {
+    Failure::BodyMalformed(match what {
+        Unwanted::Twice => DecodeError::shape("model", "is there twice"),
+        Unwanted::Malformed => {
+            let reason = "is no form with the boundary that its header names";
+            DecodeError::shape("$", reason)
+        }
+    })
 }

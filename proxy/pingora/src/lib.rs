@@ -7,10 +7,13 @@
 //! | `buffered`, `handle` | how does a body of any size get to every attempt?             |
 //! | `attempt`         | how does an attempt set out, and how did it end?                 |
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
+//! | `task`            | what may be asked for, and how is each said and heard?           |
+//! | `pass`            | which endpoints of OpenAI's pass as they are, and where to?      |
 //! | `routing`         | which account is next, and what follows a failure?               |
 //! | `course`          | where has a request been, and what names its session?            |
 //! | `waiting`         | who waits for room?                                              |
 //! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
+//! | `entry`           | what is asked for, and is it answered here?                      |
 //! | `edge`            | may it come in now, and from whom is it?                         |
 //! | `head`            | which headers travel?                                            |
 //! | `ending`          | how does a request end that does not end by itself?              |
@@ -35,16 +38,19 @@ mod dns;
 mod edge;
 mod elsewhere;
 mod ending;
+mod entry;
 mod gateway;
 mod handle;
 mod head;
 mod local;
 mod mock_upstream;
+mod pass;
 mod reply;
 mod route;
 mod routing;
 mod snapshot;
 mod streamed;
+mod task;
 mod upstream;
 mod waiting;
 

@@ -11,7 +11,12 @@ use std::time::Duration;
 use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
 use adapters_canonical::failure::Failure;
+use adapters_canonical::ingress::Envelope;
+use adapters_canonical::loss::DecodeError;
+use adapters_canonical::operation::CountIngress;
+use adapters_openai::embedding;
 use adapters_openai::ingress::{self, ChatStreamEncoder};
+use adapters_responses::count::InputTokens;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use pingora::Result;
@@ -95,6 +100,21 @@ async fn serve(stream: DuplexStream) -> Result<()> {
     while let Some(piece) = session.read_request_body().await? {
         body.extend_from_slice(&piece);
     }
+    match session.req_header().uri.path() {
+        "/embeddings" => {
+            let answer = embedding::decode_request(&body).map(|asked| {
+                embedding::encode_response(&asked.value, &adapters_mock::embed(&asked.value))
+            });
+            return answer_or_refuse(session, answer).await;
+        }
+        "/responses/input_tokens" => {
+            let asked = InputTokens.decode_request(&body, &Envelope::default());
+            let count = asked.map(|asked| adapters_mock::input_tokens(&asked.value));
+            let answer = count.map(|count| InputTokens.encode_response(count));
+            return answer_or_refuse(session, answer).await;
+        }
+        _ => {}
+    }
     match ingress::decode_request(&body) {
         Ok(request) if request.value.stream.is_some() => {
             answer_streamed(session, &request.value).await
@@ -104,6 +124,16 @@ async fn serve(stream: DuplexStream) -> Result<()> {
             let answer = ingress::encode_response(&adapters_mock::answer(&request.value), &context);
             answer_whole(session, 200, answer.value).await
         }
+        Err(error) => answer_or_refuse(session, Err(error)).await,
+    }
+}
+
+async fn answer_or_refuse(
+    session: ServerSession,
+    answer: std::result::Result<Vec<u8>, DecodeError>,
+) -> Result<()> {
+    match answer {
+        Ok(body) => answer_whole(session, 200, body).await,
         Err(error) => {
             let answer = ingress::encode_failure(&Failure::BodyMalformed(error), "");
             answer_whole(session, answer.status, answer.body).await

@@ -23,6 +23,8 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 /// Room for the headers of an answer; what grows, grows twofold.
 const HEADERS: usize = 12;
 
+pub(crate) const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
 /// Answers with JSON.
 pub(crate) async fn json(
     session: &mut Session,

@@ -2,23 +2,30 @@
 
 use std::borrow::Cow;
 
-use adapters_anthropic::ingress::Messages;
+use adapters_anthropic::ingress::{CountTokens as MessageTokens, Messages};
 use adapters_canonical::ingress::Ingress;
+use adapters_gemini::count_tokens::CountTokens;
+use adapters_gemini::embedding::Method as EmbeddingMethod;
 use adapters_gemini::ingress::GenerateContent;
+use adapters_openai::embedding::Embeddings;
 use adapters_openai::ingress::ChatCompletions;
+use adapters_responses::count::InputTokens;
 use adapters_responses::ingress::Responses;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use pingora::http::RequestHeader;
 
-use crate::reply;
+use crate::task::Task;
+use crate::{pass, reply};
 
 /// An address of ours.
 pub(crate) struct Route<'p> {
     /// What the log and the metrics call it.
     pub(crate) pattern: &'static str,
-    /// The one method it takes.
-    pub(crate) method: &'static Method,
+    /// The methods it takes.
+    pub(crate) methods: &'static [Method],
+    /// The same, as `allow` has them.
+    pub(crate) allowed: &'static str,
     pub(crate) place: Place,
     /// The model that the address names, and whether it asks for a stream.
     pub(crate) model: Option<Cow<'p, str>>,
@@ -26,13 +33,14 @@ pub(crate) struct Route<'p> {
 }
 
 /// What is at an address.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Place {
     Alive,
     Ready,
     Models,
     Model,
-    Chat,
+    /// Something that a model is asked for.
+    Ask(Task),
 }
 
 impl Place {
@@ -44,52 +52,105 @@ impl Place {
 
 /// What is at `path`.
 pub(crate) fn find(path: &str) -> Option<Route<'_>> {
-    let of =
-        |pattern, method, place| Some(Route { pattern, method, place, model: None, stream: false });
+    let of = |pattern, place| {
+        let (methods, allowed) = GET;
+        Some(Route { pattern, methods, allowed, place, model: None, stream: false })
+    };
+    let ask = |pattern, task| {
+        let (methods, allowed) = POST;
+        let place = Place::Ask(task);
+        Some(Route { pattern, methods, allowed, place, model: None, stream: false })
+    };
     match path {
-        "/v1/chat/completions" => of("/v1/chat/completions", &Method::POST, Place::Chat),
-        "/v1/responses" => of("/v1/responses", &Method::POST, Place::Chat),
-        "/v1/messages" => of("/v1/messages", &Method::POST, Place::Chat),
-        "/v1/models" | "/v1/models/" => of("/v1/models", &Method::GET, Place::Models),
-        "/v1beta/models" | "/v1beta/models/" => of("/v1beta/models", &Method::GET, Place::Models),
-        "/healthz" => of("/healthz", &Method::GET, Place::Alive),
-        "/readyz" => of("/readyz", &Method::GET, Place::Ready),
+        "/v1/chat/completions" => ask("/v1/chat/completions", Task::Chat),
+        "/v1/responses" => ask("/v1/responses", Task::Chat),
+        "/v1/responses/input_tokens" => {
+            ask("/v1/responses/input_tokens", Task::Count(&InputTokens))
+        }
+        "/v1/messages" => ask("/v1/messages", Task::Chat),
+        "/v1/messages/count_tokens" => {
+            ask("/v1/messages/count_tokens", Task::Count(&MessageTokens))
+        }
+        "/v1/embeddings" => ask("/v1/embeddings", Task::Embed(&Embeddings)),
+        "/v1/models" | "/v1/models/" => of("/v1/models", Place::Models),
+        "/v1beta/models" | "/v1beta/models/" => of("/v1beta/models", Place::Models),
+        "/healthz" => of("/healthz", Place::Alive),
+        "/readyz" => of("/readyz", Place::Ready),
         _ => match gemini(path) {
-            Some((model, action)) => generate(model, action),
-            None if path.starts_with("/v1/models/") => {
-                of("/v1/models/{id}", &Method::GET, Place::Model)
-            }
-            None if path.starts_with("/v1beta/models/") => {
-                of("/v1beta/models/{id}", &Method::GET, Place::Model)
-            }
-            None => None,
+            Some((model, method)) => Some(Route {
+                pattern: method.pattern,
+                methods: POST.0,
+                allowed: POST.1,
+                place: Place::Ask(method.task),
+                model: Some(percent_decode_str(model).decode_utf8_lossy()),
+                stream: method.stream,
+            }),
+            None if path.starts_with("/v1/models/") => of("/v1/models/{id}", Place::Model),
+            None if path.starts_with("/v1beta/models/") => of("/v1beta/models/{id}", Place::Model),
+            None => pass::find(path).map(|endpoint| Route {
+                pattern: endpoint.pattern,
+                methods: endpoint.methods,
+                allowed: endpoint.allowed,
+                place: Place::Ask(Task::Pass(endpoint)),
+                model: None,
+                stream: false,
+            }),
         },
     }
 }
 
-/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes; the AI
-/// SDK takes one that has for a whole path, and leaves out `models/`.
-fn gemini(path: &str) -> Option<(&str, &str)> {
-    let rest = path.strip_prefix("/v1beta/").or_else(|| path.strip_prefix("/v1/"))?;
-    let rest = rest.strip_prefix("models/").unwrap_or(rest);
-    let (model, action) = rest.rsplit_once(':')?;
-    let known = matches!(action, "generateContent" | "streamGenerateContent");
-    (known && !model.is_empty()).then_some((model, action))
+const GET: (&[Method], &str) = (&[Method::GET], "GET");
+const POST: (&[Method], &str) = (&[Method::POST], "POST");
+
+/// What Gemini's clients may ask of a model.
+struct GeminiMethod {
+    name: &'static str,
+    pattern: &'static str,
+    task: Task,
+    stream: bool,
 }
 
-fn generate<'p>(model: &'p str, action: &str) -> Option<Route<'p>> {
-    let stream = action == "streamGenerateContent";
-    Some(Route {
-        pattern: if stream {
-            "/v1beta/models/{model}:streamGenerateContent"
-        } else {
-            "/v1beta/models/{model}:generateContent"
-        },
-        method: &Method::POST,
-        place: Place::Chat,
-        model: Some(percent_decode_str(model).decode_utf8_lossy()),
-        stream,
-    })
+static GEMINI: [GeminiMethod; 5] = [
+    GeminiMethod {
+        name: "generateContent",
+        pattern: "/v1beta/models/{model}:generateContent",
+        task: Task::Chat,
+        stream: false,
+    },
+    GeminiMethod {
+        name: "streamGenerateContent",
+        pattern: "/v1beta/models/{model}:streamGenerateContent",
+        task: Task::Chat,
+        stream: true,
+    },
+    GeminiMethod {
+        name: "countTokens",
+        pattern: "/v1beta/models/{model}:countTokens",
+        task: Task::Count(&CountTokens),
+        stream: false,
+    },
+    GeminiMethod {
+        name: "embedContent",
+        pattern: "/v1beta/models/{model}:embedContent",
+        task: Task::Embed(&EmbeddingMethod::One),
+        stream: false,
+    },
+    GeminiMethod {
+        name: "batchEmbedContents",
+        pattern: "/v1beta/models/{model}:batchEmbedContents",
+        task: Task::Embed(&EmbeddingMethod::Batch),
+        stream: false,
+    },
+];
+
+/// The model and what is asked of it, of an address in Gemini's form. Names may have slashes; the AI
+/// SDK takes one that has for a whole path, and leaves out `models/`.
+fn gemini(path: &str) -> Option<(&str, &'static GeminiMethod)> {
+    let rest = path.strip_prefix("/v1beta/").or_else(|| path.strip_prefix("/v1/"))?;
+    let rest = rest.strip_prefix("models/").unwrap_or(rest);
+    let (model, name) = rest.rsplit_once(':')?;
+    let method = GEMINI.iter().find(|method| method.name == name)?;
+    (!model.is_empty()).then_some((model, method))
 }
 
 /// The dialect a client speaks that asks there, whether or not there is anything.

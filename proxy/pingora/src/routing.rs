@@ -164,7 +164,8 @@ impl Gateway {
         let Some(attempt) = &mut chat.attempt else { return false };
         let Some(reservation) = attempt.reservation.take() else { return false };
         let place = attempt.place;
-        let sent = chat.handle.content_is_out();
+        // A body that has gone up cannot go up again.
+        let sent = chat.handle.content_is_out() || chat.handle.upload_has_moved();
         let attempts = chat.course.attempts(self.router.most_attempts(), sent);
         let key = key_name(caller);
         let rng = &mut rand::rng();

@@ -22,6 +22,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::mock_upstream::MockConnector;
+use crate::task::Task;
 
 /// Between two pieces of a request on their way up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -82,11 +83,19 @@ impl Upstream {
         }
     }
 
-    /// How it is spoken to for a client of this dialect: in the client's own, if it can, since
-    /// then bytes pass through.
-    pub(crate) fn face(&self, client: Spoken) -> Face {
-        if client == Spoken::Responses && self.provider.responses {
-            return face(Dialect::Responses);
+    /// How it is asked for this by a client of this dialect: in the client's own, if it can be,
+    /// since then bytes pass through.
+    pub(crate) fn face(&self, client: Spoken, task: Task) -> Face {
+        match (task, self.provider.dialect) {
+            (Task::Chat, _) if client == Spoken::Responses && self.provider.responses => {
+                return face(Dialect::Responses);
+            }
+            // Of OpenAI's two dialects only this one counts.
+            (Task::Count(_), _) if self.provider.responses => return face(Dialect::Responses),
+            (Task::Count(_), Dialect::Mock) => return face(Dialect::Responses),
+            // All else is the same in both.
+            (Task::Embed(_) | Task::Pass(_), Dialect::Responses) => return face(Dialect::OpenAi),
+            (Task::Chat | Task::Count(_) | Task::Embed(_) | Task::Pass(_), _) => {}
         }
         own_face(self.provider.dialect, self.preset)
     }

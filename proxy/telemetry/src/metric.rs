@@ -45,6 +45,8 @@ pub struct Metrics {
 pub struct Chat<'a> {
     /// The route's pattern, such as `/v1/chat/completions`.
     pub route: &'static str,
+    /// What is asked of the model, such as `chat`.
+    pub operation: &'static str,
     /// The provider's name in the configuration.
     pub provider: &'a str,
     /// The account's name in the configuration.
@@ -219,7 +221,7 @@ impl Metrics {
             .inc();
         if chat.provider != NONE {
             self.duration
-                .with_label_values(&["chat", chat.provider, chat.model])
+                .with_label_values(&[chat.operation, chat.provider, chat.model])
                 .observe(took.as_secs_f64());
         }
     }
@@ -227,7 +229,7 @@ impl Metrics {
     /// The first event of a stream came `after` the request; the result observes the others.
     #[must_use]
     pub fn first_chunk(&self, chat: &Chat<'_>, after: Duration) -> ChunkTimer {
-        let labels = ["chat", chat.provider, chat.model];
+        let labels = [chat.operation, chat.provider, chat.model];
         self.first_chunk.with_label_values(&labels).observe(after.as_secs_f64());
         ChunkTimer(self.per_chunk.with_label_values(&labels))
     }
@@ -238,7 +240,7 @@ impl Metrics {
             if let Some(tokens) = tokens {
                 #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
                 self.token_usage
-                    .with_label_values(&["chat", chat.provider, chat.model, kind])
+                    .with_label_values(&[chat.operation, chat.provider, chat.model, kind])
                     .observe(tokens as f64);
             }
         }
@@ -434,7 +436,13 @@ mod tests {
     #[test]
     fn a_request_is_counted_with_its_labels() {
         let metrics = metrics();
-        let chat = Chat { route: "/v1/chat/completions", provider: "p", account: "a", model: "m" };
+        let chat = Chat {
+            route: "/v1/chat/completions",
+            operation: "chat",
+            provider: "p",
+            account: "a",
+            model: "m",
+        };
         metrics.request(&chat, 200, Duration::from_millis(30));
         metrics.usage(&chat, &Usage { input: Some(5), output: Some(0), ..Usage::default() });
         let text = metrics.render();

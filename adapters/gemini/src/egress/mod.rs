@@ -49,8 +49,12 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::{CountEgress, EmbedEgress};
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::count_tokens::CountTokens;
+use crate::embedding::Embeddings;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
@@ -84,6 +88,14 @@ impl Egress for Gemini {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
+    }
+
+    fn counting(&self) -> Option<&dyn CountEgress> {
+        Some(&CountTokens)
+    }
+
+    fn embedding(&self) -> Option<&dyn EmbedEgress> {
+        Some(&Embeddings)
     }
 }
 

@@ -27,9 +27,21 @@ const LOOKED_AT: &[&str; 9] = &[
 ///
 /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
 pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
+    read_optional_envelope(body)?.ok_or_else(|| DecodeError::shape("model", "is missing"))
+}
+
+/// The same for endpoints where the model may be left out; `None` if it is.
+///
+/// # Errors
+///
+/// As for a conversation, but for that.
+pub fn read_optional_envelope(body: &[u8]) -> Result<Option<Envelope<'_>>, DecodeError> {
     let members = Members::read(body, LOOKED_AT)?;
+    if members.get("model").is_none() {
+        return Ok(None);
+    }
     let (model, model_span) = members.model()?;
-    Ok(Envelope {
+    Ok(Some(Envelope {
         model,
         model_span: Some(model_span),
         stream: members.flag("stream")?,
@@ -42,7 +54,7 @@ pub(crate) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
         previous: None,
         max_tokens: members.count("max_completion_tokens").or(members.count("max_tokens")),
         metadata: members.span("metadata")?,
-    })
+    }))
 }
 
 fn include_usage(options: &RawValue) -> Result<bool, DecodeError> {

@@ -9,7 +9,12 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::operation::CountEgress;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
+
+use crate::count::InputTokens;
+
+pub(crate) use request::encode_count;
 
 /// Asks providers that speak OpenAI Responses.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,5 +45,9 @@ impl Egress for ResponsesUpstream {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
+    }
+
+    fn counting(&self) -> Option<&dyn CountEgress> {
+        Some(&InputTokens)
     }
 }

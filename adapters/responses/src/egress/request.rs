@@ -9,7 +9,7 @@ use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::ingress;
+use crate::{count, ingress};
 
 mod item;
 mod media;
@@ -32,12 +32,55 @@ pub(super) fn encode(
         return Err(DecodeError::shape("n", "the provider gives one answer only"));
     }
     let mut losses = Vec::new();
-    let input = item::items(&request.messages, &mut losses)?;
-    let sampling = &request.sampling;
+    let body = body(request, target, &mut losses)?;
+    unsaid(request, &mut losses);
+    let body = write::body_of_about(request.length(), &body);
+    let value = UpstreamRequest { path: ingress::path(target), headers: Vec::new(), body };
+    Ok(Translated { value, losses })
+}
+
+/// Asks how many tokens `request` has. What has no bearing on that is left out, and no loss: the
+/// endpoint does not take it.
+///
+/// # Errors
+///
+/// As [`encode`], but for the number of answers.
+pub(crate) fn encode_count(
+    request: &ChatRequest,
+    target: &Target<'_>,
+) -> Result<Translated<UpstreamRequest>, DecodeError> {
+    let mut losses = Vec::new();
     let body = Body {
+        max_output_tokens: None,
+        temperature: None,
+        top_p: None,
+        top_logprobs: None,
+        include: Vec::new(),
+        service_tier: None,
+        user: None,
+        prompt_cache_key: None,
+        prompt_cache_retention: None,
+        metadata: None,
+        store: None,
+        stream: false,
+        ..body(request, target, &mut losses)?
+    };
+    let body = write::body_of_about(request.length(), &body);
+    let value = UpstreamRequest { path: count::path(target), headers: Vec::new(), body };
+    Ok(Translated { value, losses })
+}
+
+fn body<'a>(
+    request: &'a ChatRequest,
+    target: &Target<'a>,
+    losses: &mut Vec<Loss>,
+) -> Result<Body<'a>, DecodeError> {
+    let input = item::items(&request.messages, losses)?;
+    let sampling = &request.sampling;
+    Ok(Body {
         model: target.model,
         input,
-        tools: tool::tools(&request.tools, &mut losses),
+        tools: tool::tools(&request.tools, losses),
         tool_choice: request
             .tool_choice
             .as_ref()
@@ -48,20 +91,16 @@ pub(super) fn encode(
         top_p: sampling.top_p,
         top_logprobs: sampling.top_logprobs,
         text: text(request),
-        reasoning: request.reasoning.as_ref().and_then(|it| reasoning(it, &mut losses)),
+        reasoning: request.reasoning.as_ref().and_then(|it| reasoning(it, losses)),
         include: include(request),
         service_tier: request.service_tier.as_deref(),
         user: request.user.as_deref(),
         prompt_cache_key: request.prompt_cache_key.as_deref(),
         prompt_cache_retention: request.prompt_cache_retention.as_deref(),
-        metadata: &request.metadata,
-        store: false,
+        metadata: Some(&request.metadata).filter(|metadata| !metadata.is_empty()),
+        store: Some(false),
         stream: request.stream.is_some(),
-    };
-    unsaid(request, &mut losses);
-    let body = write::body_of_about(request.length(), &body);
-    let value = UpstreamRequest { path: ingress::path(target), headers: Vec::new(), body };
-    Ok(Translated { value, losses })
+    })
 }
 
 #[derive(Serialize)]
@@ -96,9 +135,10 @@ struct Body<'a> {
     prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_retention: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    metadata: &'a BTreeMap<String, String>,
-    store: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
 }

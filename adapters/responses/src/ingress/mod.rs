@@ -34,15 +34,22 @@ use crate::passthrough;
 
 pub use stream::ResponseStreamEncoder;
 
+pub(crate) use request::decode_request;
+
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/responses";
 
 /// Path and query below the provider's base URL. Azure OpenAI takes dated versions in the query, of
 /// letters, digits and dashes.
 pub(crate) fn path(target: &Target<'_>) -> String {
+    path_of(PATH, target)
+}
+
+/// The same of a place of the dialect.
+pub(crate) fn path_of(place: &str, target: &Target<'_>) -> String {
     match target.api_version {
-        None => PATH.to_owned(),
-        Some(version) => format!("/openai{PATH}?api-version={version}"),
+        None => place.to_owned(),
+        Some(version) => format!("/openai{place}?api-version={version}"),
     }
 }
 
@@ -72,7 +79,7 @@ impl Ingress for Responses {
         body: &[u8],
         _: &Envelope<'_>,
     ) -> Result<Translated<ChatRequest>, DecodeError> {
-        request::decode_request(body)
+        decode_request(body)
     }
 
     fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
@@ -107,10 +114,7 @@ impl Ingress for Responses {
         target: &Target<'_>,
         _: bool,
     ) -> UpstreamRequest {
-        let span = envelope.model_span.clone().filter(|_| envelope.model != target.model);
-        let edits: Vec<_> =
-            span.into_iter().map(|span| (span, write::body(&target.model))).collect();
-        let body = edit::splice(body, &edits);
+        let body = rename(body, envelope, target);
         UpstreamRequest { path: path(target), headers: Vec::new(), body }
     }
 
@@ -137,4 +141,11 @@ impl Ingress for Responses {
     fn encode_models(&self, models: &[ModelEntry<'_>]) -> Vec<u8> {
         models::encode_models(models)
     }
+}
+
+/// The same request with the target's name of the model.
+pub(crate) fn rename(body: &[u8], envelope: &Envelope<'_>, target: &Target<'_>) -> Vec<u8> {
+    let span = envelope.model_span.clone().filter(|_| envelope.model != target.model);
+    let edits: Vec<_> = span.into_iter().map(|span| (span, write::body(&target.model))).collect();
+    edit::splice(body, &edits)
 }

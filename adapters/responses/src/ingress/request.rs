@@ -24,7 +24,7 @@ const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", 
 ///
 /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path of what
 /// did not fit, such as `input[1].content[0].text`.
-pub(super) fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeError> {
+pub(crate) fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeError> {
     let mut wire: Request<'_> = read::body(body)?;
     needs_no_store(&wire)?;
     let mut losses = top_level_losses(&mut wire);

@@ -65,7 +65,7 @@ pub(crate) struct State {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "a map with keys such as `request_body_bytes`")]
 pub(crate) struct Limits {
-    /// The largest request body. Default: `64MiB`.
+    /// The largest request body, forms that go up while they come in included. Default: `64MiB`.
     #[serde(default)]
     pub(crate) request_body_bytes: Field<ByteSize>,
     /// Requests at the same time; what comes beyond is told to come back. Default: `10000`.

@@ -60,6 +60,7 @@ async fn refuse(
     house.metrics.edge.refused(why);
     let labels = Chat {
         route: "(none)",
+        operation: semconv::NONE,
         provider: semconv::NONE,
         account: semconv::NONE,
         model: semconv::NONE,
