@@ -5,8 +5,6 @@
 
 /// Objects and lists in one another, as many as the parser takes as well.
 const DEEPEST: u32 = 127;
-/// How far the end of most names is.
-const NEAR: usize = 16;
 
 /// The value of the member `key` of the object that `body` is; of several, the last.
 ///
@@ -66,10 +64,7 @@ impl<'a> Scan<'a> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
-            let rest = self.body.get(self.at..)?;
-            // Most are short, and end before a search for many bytes at once has begun.
-            let near = rest.iter().take(NEAR).position(|byte| matches!(byte, b'"' | b'\\'));
-            let found = near.or_else(|| memchr::memchr2(b'"', b'\\', rest))?;
+            let found = memchr::memchr2(b'"', b'\\', self.body.get(self.at..)?)?;
             let end = self.at + found;
             if self.body[end] == b'"' {
                 self.at = end + 1;

@@ -142,7 +142,7 @@ fn request_line(line: &[u8]) -> Result<bool, Fault> {
     if method.is_empty() || !method.iter().copied().all(is_token) {
         return Err(Malformed("the method is not a word"));
     }
-    if target.is_empty() || any(target, |byte| !byte.is_ascii_graphic()) {
+    if target.is_empty() || some(target, |byte| !byte.is_ascii_graphic()) {
         return Err(Malformed("the target has a character that must be escaped"));
     }
     match version {
@@ -162,7 +162,7 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if name.is_empty() || !name.iter().copied().all(is_token) {
         return Err(Malformed("the name of a field is not a word"));
     }
-    if any(value, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
+    if some(value, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
         return Err(Malformed("the value of a field has a control character"));
     }
     Ok((name, trim(value)))
@@ -170,7 +170,7 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
 
 /// Whether any byte is so. Looks at all of them: without a way out the compiler looks at many at
 /// once, and what is wrong is rare.
-fn any(bytes: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
+fn some(bytes: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
     bytes.iter().fold(false, |found, byte| found | is_so(*byte))
 }
 
