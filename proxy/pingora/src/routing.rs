@@ -18,7 +18,7 @@ use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::gateway::Gateway;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::waiting::{SOON, is_worth_a_wait};
-use crate::{cause, clock};
+use crate::{cause, clock, task};
 
 /// What is told to somebody who was never looked at: those before it had no room.
 const CROWDED: Saturated =
@@ -141,7 +141,7 @@ impl Gateway {
             }
             Saturation::NoCredential => {
                 // What is the client's own to mend comes first.
-                let malformed = chat.canonical().err().map(Failure::BodyMalformed);
+                let malformed = task::unreadable(chat).map(Failure::BodyMalformed);
                 let missing = chat.course.route.missing_credential();
                 let missing = || {
                     missing.map_or(Failure::Internal, |(provider, reason)| {

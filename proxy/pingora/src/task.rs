@@ -15,7 +15,7 @@ use adapters_canonical::usage::Usage;
 use adapters_openai::passthrough::{self, PlainTap, pass_path, read_any_usage};
 use adapters_openai::quirk::Quirks;
 use bytes::Bytes;
-use conf_schema::plan::Provider;
+use conf_schema::plan::{self, Provider};
 use serde::de::IgnoredAny;
 
 use crate::answer::{Said, Sides};
@@ -128,7 +128,15 @@ pub(crate) fn translate(
     let refused =
         |error| Failure::RequestNotExpressible { provider: provider.name.to_string(), error };
     let cannot = |what: &str| {
-        let reason = format!("the API of this provider (`{}`) {what}", face.dialect);
+        let reason = match provider.dialect {
+            plan::Dialect::Mock => format!("the built-in provider {what}"),
+            plan::Dialect::OpenAi
+            | plan::Dialect::Responses
+            | plan::Dialect::Anthropic
+            | plan::Dialect::Gemini => {
+                format!("the API of this provider (`{}`) {what}", face.dialect)
+            }
+        };
         refused(DecodeError::shape("model", reason))
     };
     let ingress = chat.ingress;
@@ -154,6 +162,15 @@ pub(crate) fn translate(
             let path = |path: &str| client.client_path(path).into_owned();
             in_client_words(&asked.losses, said, path).map_err(refused)
         }
+    }
+}
+
+/// Why a request cannot be read, if it cannot. What passes through is not read here.
+pub(crate) fn unreadable(chat: &mut ChatExchange) -> Option<DecodeError> {
+    match chat.task {
+        Task::Chat | Task::Count(_) => chat.canonical().err(),
+        Task::Embed(client) => chat.embedding(client).err(),
+        Task::Pass(_) => None,
     }
 }
 

@@ -326,18 +326,27 @@ async fn a_provider_without_its_credential_is_unavailable_and_the_others_serve()
 /// Whoever wrote the request can mend it without the operator.
 #[tokio::test]
 async fn a_mistake_of_the_client_is_told_before_one_of_the_operator() {
-    let gateway = Gateway::start(
-        "providers: [{name: bare, dialect: anthropic, \
-         accounts: [{name: main, api_key: {env: KEY_THAT_NOBODY_SET}}]}]\n",
-    )
+    let account = "accounts: [{name: main, api_key: {env: KEY_THAT_NOBODY_SET}}]";
+    let gateway = Gateway::start(&format!(
+        "providers: [{{name: bare, dialect: anthropic, {account}}}, \
+         {{name: ai, dialect: openai, {account}}}]\n"
+    ))
     .await;
-    let ask = async |input: Value| {
-        let body = json!({"model": "bare/claude-sonnet-4-5", "input": input});
-        let url = gateway.url("/v1/responses");
+    let ask = async |path: &str, model: &str, input: Value| {
+        let body = json!({"model": model, "input": input});
+        let url = gateway.url(path);
         Seen::read(gateway.client.post(url).json(&body).send().await.unwrap()).await
     };
-    ask(json!(7)).await.is(400, INVALID, "invalid_value", Some("input"));
-    ask(json!("Hi")).await.is(503, "server_error", "provider_not_configured", None);
+    for (path, model) in [("/v1/responses", "bare/claude-sonnet-4-5"), ("/v1/embeddings", "ai/x")] {
+        ask(path, model, json!(7)).await.is(400, INVALID, "invalid_value", Some("input"));
+        let seen = ask(path, model, json!("Hi")).await;
+        seen.is(503, "server_error", "provider_not_configured", None);
+    }
+    // What passes through is not read as anything.
+    let files = gateway.client.get(gateway.url("/v1/files")).send().await.unwrap();
+    Seen::read(files).await.is(503, "server_error", "provider_not_configured", None);
+    let seen = ask("/v1/moderations", "ai/x", json!(7)).await;
+    seen.is(503, "server_error", "provider_not_configured", None);
 }
 
 #[tokio::test]
