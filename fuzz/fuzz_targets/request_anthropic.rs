@@ -2,4 +2,7 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(&adapters_anthropic::ingress::Messages, input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(
+    &adapters_anthropic::ingress::Messages,
+    input
+));

@@ -44,7 +44,11 @@ pub fn framing(input: &[u8]) {
         for piece in pieces {
             failed |= decoder.push(piece).is_err();
             while let Some(frame) = decoder.next_frame() {
-                seen.push((frame.event.map(str::to_owned), frame.data.to_vec(), frame.raw.to_vec()));
+                seen.push((
+                    frame.event.map(str::to_owned),
+                    frame.data.to_vec(),
+                    frame.raw.to_vec(),
+                ));
             }
         }
         decoder.finish();
@@ -196,5 +200,31 @@ pub fn quirks(input: &[u8]) {
     let once = adapt_request(body, quirks).value;
     if let Err(error) = serde_json::from_slice::<&RawValue>(&once) {
         panic!("a fitted request is no JSON any more: {error}");
+    }
+}
+
+/// Where a form is cut means nothing to who watches it, a field that is there twice is noticed by
+/// both readers, and what is put in the place of a field is what is found there.
+pub fn multipart(input: &[u8]) {
+    use adapters_openai::multipart::{Field, Watch, find, replace};
+
+    let Some((whole, before, after)) = split(input) else { return };
+    let watched = |pieces: &[&[u8]]| {
+        let mut watch = Watch::new("B", "model");
+        pieces.iter().try_for_each(|piece| watch.push(piece))
+    };
+    let seen = format!("{:?}", watched(&[whole]));
+    assert_eq!(seen, format!("{:?}", watched(&[before, after])), "cut at {}", before.len());
+    match find(whole, "B", "model") {
+        Field::Twice => assert!(watched(&[whole]).is_err(), "only one reader sees the field twice"),
+        Field::Found(at) => {
+            let changed = replace(whole, at.clone(), "m");
+            let found = find(&changed, "B", "model");
+            assert!(
+                matches!(&found, Field::Found(span) if changed[span.clone()] == *b"m"),
+                "{at:?}"
+            );
+        }
+        Field::NotYet | Field::Absent | Field::Malformed => {}
     }
 }
