@@ -55,29 +55,31 @@ pub fn find(beginning: &[u8], boundary: &str, name: &str) -> Field {
     };
     let border = [b"\r\n--", boundary.as_bytes()].concat();
     loop {
-        // `rest` stands behind a boundary.
-        match beginning.get(rest..rest + 2) {
+        // Behind a boundary: its line's end is the first of a part, whose header may be empty.
+        let part = beginning.get(rest..).unwrap_or_default();
+        match part.get(..2) {
             Some(b"--") => return found.map_or(Field::Absent, Field::Found),
-            Some(b"\r\n") => rest += 2,
+            Some(b"\r\n") => {}
             Some(_) => return Field::Malformed,
             None => return found.map_or(Field::NotYet, Field::Found),
         }
-        let part = beginning.get(rest..).unwrap_or_default();
         let Some(header_end) = memmem::find(part, b"\r\n\r\n") else {
             return match part.len() > LONGEST_PART_HEADER {
                 true => Field::Malformed,
                 false => found.map_or(Field::NotYet, Field::Found),
             };
         };
-        let (header, content) = part.split_at(header_end + 4);
-        let Some(length) = memmem::find(content, &border) else {
+        // The line that ends a header may begin the next border: that of empty content.
+        let (header, behind) = part.split_at(header_end + 2);
+        let Some(length) = memmem::find(behind, &border) else {
             return found.map_or(Field::NotYet, Field::Found);
         };
-        let start = rest + header.len();
-        if is_named(header, name) && found.replace(start..start + length).is_some() {
+        let end = rest + header.len() + length;
+        let start = (rest + header_end + 4).min(end);
+        if is_named(header, name) && found.replace(start..end).is_some() {
             return Field::Twice;
         }
-        rest = start + length + border.len();
+        rest = end + border.len();
     }
 }
 
@@ -225,6 +227,18 @@ mod tests {
         ] {
             assert_eq!(boundary(wrong), None, "{wrong}");
         }
+    }
+
+    /// Else the model in the contents would be looked at, and the other one obeyed.
+    #[test]
+    fn a_part_without_a_header_or_contents_hides_nothing() {
+        let field = "content-disposition: form-data; name=\"model\"\r\n\r\n";
+        let bare = format!("--b-1\r\n\r\n{field}fake\r\n--b-1\r\n{field}real\r\n--b-1--\r\n");
+        assert_eq!(value(&bare), Some("real"));
+        let empty = format!("--b-1\r\nx: y\r\n\r\n--b-1\r\n{field}real\r\n--b-1--\r\n");
+        assert_eq!(value(&empty), Some("real"));
+        let none = format!("--b-1\r\n{field}--b-1--\r\n");
+        assert_eq!(value(&none), Some(""));
     }
 
     #[test]
