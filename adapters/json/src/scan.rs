@@ -5,6 +5,8 @@
 //! takes for JSON a parser takes too; what it does not take, a parser may (escapes in the name of a
 //! member, more brackets in one another than anybody writes): it is asked then.
 
+use serde::Deserialize;
+
 /// Objects and lists in one another, as many as fit in a word.
 const DEEPEST: u32 = 127;
 
@@ -20,6 +22,39 @@ pub fn member<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
         }
     })?;
     found
+}
+
+/// Reads a member that stands near the end of the object that `body` is; `quoted` is its name in quotes.
+///
+/// Only what follows it is looked at, which is enough to know that it is no other's member and no part of
+/// a text, if `body` is JSON at all: behind it must come the end of one object and then nothing, and a
+/// quote within a text has a backslash before it. `None` says only that it was not found this way.
+pub fn late_member<'a, T: Deserialize<'a>>(body: &'a [u8], quoted: &str) -> Option<T> {
+    let name = memchr::memmem::find_iter(body, quoted).last()?;
+    if name == 0 || body[name - 1] == b'\\' {
+        return None;
+    }
+    let at = name + quoted.len();
+    let mut walk = Walk { body, at, controls: some(&body[at..], |byte| byte < b' ') };
+    walk.expect(b':')?;
+    let rest = std::str::from_utf8(&body[walk.at..]).ok()?;
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+    let value = values.next()?.ok()?;
+    walk.at += values.byte_offset();
+    loop {
+        match walk.next_byte()? {
+            b',' => {
+                walk.at += 1;
+                walk.key()?;
+                walk.value()?;
+            }
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    walk.at += 1;
+    walk.end()?;
+    Some(value)
 }
 
 /// Gives `each` the members of the object that `body` is, in order: the name without its quotes and the
@@ -252,6 +287,34 @@ mod tests {
     }
 
     #[test]
+    fn a_late_member_is_found_where_it_cannot_be_another() {
+        let late = |body: &str| late_member::<serde_json::Value>(body.as_bytes(), r#""usage""#);
+        for (body, value) in [
+            (r#"{"id":1,"usage":{"a":[1,2]}}"#, Some(r#"{"a":[1,2]}"#)),
+            ("{\"usage\" : 7\n,\t\"b\":[{}] , \"c\":\"}\"\n} ", Some("7")),
+            (r#"{"usage":1,"a":"x","usage":null}"#, Some("null")),
+            (r#"{"content":"it said \"usage\": 1}","usage":2}"#, Some("2")),
+            // All of these could be other things than they seem.
+            (r#"{"usage":1,"content":"\"usage"}"#, None),
+            (r#"{"usage":1,"content":"\"usage\":2}"}"#, Some("1")),
+            (r#"{"x\"usage":1}"#, None),
+            (r#"{"a":{"usage":1}}"#, None),
+            (r#"[{"usage":1}]"#, None),
+            (r#"{"a":["usage"]}"#, None),
+            (r#"{"a":"usage"}"#, None),
+            (r#"{"usage":{"a":1}"#, None),
+            (r#"{"usage":{"a":1}} x"#, None),
+            (r#"{"usage":1,}"#, None),
+            (r#"{"usage":}"#, None),
+            (r#""usage":1}"#, None),
+            (r#"{"used":1}"#, None),
+        ] {
+            let value: Option<serde_json::Value> = value.map(|it| serde_json::from_str(it).unwrap());
+            assert_eq!(late(body), value, "{body}");
+        }
+    }
+
+    #[test]
     fn what_no_parser_takes_is_not_taken() {
         for value in [
             "01",
@@ -361,6 +424,8 @@ mod tests {
                 serde_json::to_vec(&whole).unwrap()
             };
             let found = member(&written, "value").unwrap();
+            let late: serde_json::Value = late_member(&written, "\"value\"").unwrap();
+            prop_assert_eq!(&late, &value);
             prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(found).unwrap(), value);
         }
 

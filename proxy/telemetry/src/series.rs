@@ -4,9 +4,10 @@
 //! Here they are found together.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use foldhash::fast::FixedState;
 use prometheus::{Histogram, IntCounter};
 
 use crate::metric::Chat;
@@ -30,7 +31,7 @@ pub(crate) struct Series {
 /// All series so far. Labels are names of the configuration, so there are not many.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    hasher: RandomState,
+    hasher: FixedState,
     by_hash: RwLock<HashMap<u64, Vec<(Labels, Arc<Series>)>>>,
 }
 
