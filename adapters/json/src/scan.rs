@@ -309,7 +309,8 @@ mod tests {
             (r#""usage":1}"#, None),
             (r#"{"used":1}"#, None),
         ] {
-            let value: Option<serde_json::Value> = value.map(|it| serde_json::from_str(it).unwrap());
+            let value: Option<serde_json::Value> =
+                value.map(|it| serde_json::from_str(it).unwrap());
             assert_eq!(late(body), value, "{body}");
         }
     }
