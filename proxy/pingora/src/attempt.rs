@@ -93,7 +93,7 @@ impl Gateway {
         let Ctx { snapshot, chat: Some(exchange), .. } = ctx else {
             return Err(Failure::Internal);
         };
-        let mut attempt = match chat::attempt(exchange, snapshot, &choice) {
+        let mut attempt = match chat::attempt(exchange, snapshot, &choice, &self.seals) {
             Ok(attempt) => attempt,
             Err(failure) => {
                 // Nothing was sent, but the failure is the place's: it is told.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use conf_schema::plan::{LossPolicy, Provider, Timeouts};
 use http::{HeaderName, HeaderValue};
 use proxy_admit::key::Caller;
+use proxy_recall::key::Scope;
 use proxy_route::account::Reservation;
 use proxy_route::resolve::Resolved;
 use proxy_route::{Choice, Place};
@@ -25,6 +26,7 @@ use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::pass::Passing;
+use crate::seals::Keeper;
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use crate::upstream::{Face, Upstream};
@@ -58,6 +60,8 @@ pub(crate) struct ChatExchange {
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
+    /// Who asks, for what is remembered of earlier answers; `None` if nothing is.
+    pub(crate) asker: Option<Scope>,
     /// Where it has been and where it goes.
     pub(crate) course: Course,
     /// Why the attempt before this one failed.
@@ -98,6 +102,8 @@ pub(crate) struct Attempt {
     pub(crate) losses: Vec<Loss>,
     /// Whether the usage of the stream is our wish and not the client's.
     pub(crate) usage_injected: bool,
+    /// What takes the seals of the answer, if it may have any that its client may forget.
+    pub(crate) keeper: Option<Box<Keeper>>,
     pub(crate) answer: Answer,
 }
 
@@ -143,6 +149,7 @@ impl ChatExchange {
             body,
             envelope,
             resolved,
+            asker: None,
             course,
             last: None,
             stream_errors: StreamErrors::default(),
@@ -156,7 +163,7 @@ impl ChatExchange {
     }
 
     /// The request in canonical form, read once.
-    pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
+    pub(crate) fn canonical(&mut self) -> Result<&mut Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
             let request = match self.task {
                 Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
@@ -166,7 +173,7 @@ impl ChatExchange {
             };
             self.canonical = Some(Box::new(request));
         }
-        self.canonical.as_deref().ok_or(DecodeError::Truncated)
+        self.canonical.as_deref_mut().ok_or(DecodeError::Truncated)
     }
 
     /// The same of a request for vectors.

@@ -11,6 +11,7 @@ use prometheus::{
 
 use crate::edge::Edge;
 use crate::routing::Routing;
+use crate::seals::Seals;
 use crate::semconv::{self, NONE};
 
 /// Every metric of the process. Cheap to share, safe to use from any thread.
@@ -21,6 +22,8 @@ pub struct Metrics {
     pub routing: Routing,
     /// Who connected.
     pub edge: Edge,
+    /// What was remembered of the model's turns.
+    pub seals: Seals,
     requests: IntCounterVec,
     duration: HistogramVec,
     first_chunk: HistogramVec,
@@ -169,6 +172,7 @@ impl Metrics {
             )?,
             routing: Routing::new(with)?,
             edge: Edge::new(with)?,
+            seals: Seals::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;

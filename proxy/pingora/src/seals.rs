@@ -1,0 +1,160 @@
+//! Keeps what providers seal of their answers, and gives it to turns that come back without.
+//!
+//! Only where something is translated: a client that speaks its provider's dialect says what it means to
+//! say, and bytes pass.
+
+use std::sync::Arc;
+
+use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::delta::Delta;
+use adapters_canonical::dialect::Dialect;
+use conf_schema::plan::{ReasoningMemory, Target};
+use proxy_recall::key::{Context, Scope};
+use proxy_recall::memory::{Limits, Memory};
+use proxy_recall::recall;
+use proxy_recall::recorder::Recorder;
+use proxy_recall::turn::Turn;
+use proxy_telemetry::{Metrics, Recall as How};
+
+use crate::clock;
+use crate::course::{Ask, key_name};
+use crate::snapshot::Snapshot;
+use crate::upstream::{Face, Upstream};
+
+/// What is remembered, for all requests.
+pub(crate) struct Seals {
+    memory: Memory,
+    metrics: Arc<Metrics>,
+}
+
+/// What is remembered for one client of one provider.
+pub(crate) struct Shelf {
+    seals: Arc<Seals>,
+    scope: Scope,
+    limits: Limits,
+    provider: Arc<str>,
+}
+
+/// Takes what is sealed of one answer.
+pub(crate) struct Keeper {
+    shelf: Shelf,
+    context: Context,
+    recorder: Recorder,
+}
+
+/// Who is asking: the client's key, and its session if it names one.
+pub(crate) fn asker(ask: &Ask<'_>, snapshot: &Snapshot) -> Option<Scope> {
+    if snapshot.plan.reasoning_memory.turns == 0 {
+        return None;
+    }
+    let header = ask.header.headers.get(&snapshot.plan.affinity.header);
+    let envelope = ask.envelope;
+    Some(Scope::of(&[
+        Some(key_name(ask.caller).as_bytes()),
+        header.map(|value| value.as_bytes()),
+        envelope.prompt_cache_key.as_deref().map(str::as_bytes),
+        envelope.user.as_deref().map(str::as_bytes),
+        envelope.safety_identifier.as_deref().map(str::as_bytes),
+    ]))
+}
+
+impl Seals {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { memory: Memory::default(), metrics })
+    }
+
+    /// What `asker` was told by an account of a provider; `None` of one that seals nothing.
+    pub(crate) fn shelf(
+        self: &Arc<Self>,
+        asker: Option<Scope>,
+        (target, account): (&Target, usize),
+        upstream: &Upstream,
+        face: Face,
+        memory: ReasoningMemory,
+    ) -> Option<Shelf> {
+        let provider = &upstream.provider;
+        let bound = match face.dialect {
+            Dialect::OpenAi => return None,
+            Dialect::Anthropic | Dialect::Gemini => None,
+            // It enciphers for one organization, and refuses what another one got.
+            Dialect::Responses => {
+                provider.accounts.get(account).map(|account| account.name.as_ref() as &str)
+            }
+        };
+        let name: &str = provider.name.as_ref();
+        let (address, dialect) = (provider.base_url.to_string(), face.dialect.to_string());
+        let asked = [Some(name), Some(&address), Some(&dialect), Some(&target.model), bound];
+        let scope = asker?.within(&asked.map(|piece| piece.map(str::as_bytes)));
+        let ReasoningMemory { turns, bytes, idle } = memory;
+        let limits = Limits { turns, bytes, idle };
+        Some(Shelf { seals: Arc::clone(self), scope, limits, provider: name.into() })
+    }
+
+    /// Forgets everything, if nothing is to be remembered any more.
+    pub(crate) fn heed(&self, memory: ReasoningMemory) {
+        if memory.turns == 0 && !self.memory.is_empty() {
+            self.memory.clear();
+            self.metrics.seals.size(0, 0);
+        }
+    }
+}
+
+impl Shelf {
+    /// Lets `say` say the request with the seals its turns lack. Afterwards it is again what the client
+    /// sent, for losses are named by that, and another provider may be next.
+    pub(crate) fn lend<T>(
+        &self,
+        request: &mut ChatRequest,
+        say: impl FnOnce(&ChatRequest) -> T,
+    ) -> T {
+        let Self { seals, scope, limits, provider } = self;
+        let messages = &mut request.messages;
+        let recalled = recall::recall(messages, &seals.memory, scope, limits.idle, clock::now());
+        for (how, count) in [
+            (How::Call, recalled.by_call),
+            (How::Content, recalled.by_content),
+            (How::Unknown, recalled.unknown),
+        ] {
+            seals.metrics.seals.recalled(provider, how, count);
+        }
+        let said = say(request);
+        recalled.undo(&mut request.messages);
+        said
+    }
+
+    /// Takes what is sealed of the answer to this.
+    pub(crate) fn keeper(self, request: &ChatRequest) -> Keeper {
+        let context = Context::after(&request.messages);
+        let recorder = Recorder::new(self.limits.bytes);
+        Keeper { shelf: self, context, recorder }
+    }
+}
+
+impl Keeper {
+    /// An answer in one piece.
+    pub(crate) fn whole(&self, response: &ChatResponse) {
+        for turn in response.choices.iter().filter_map(|choice| Turn::of(&choice.parts)) {
+            self.keep(turn);
+        }
+    }
+
+    /// The next step of one that is streamed. What is sealed is kept before the client has the end of it,
+    /// and can go on from there.
+    pub(crate) fn push(&mut self, delta: &Delta) {
+        if let Some(turn) = self.recorder.push(delta) {
+            self.keep(turn);
+        }
+    }
+
+    fn keep(&self, turn: Turn) {
+        let Shelf { seals, scope, limits, provider } = &self.shelf;
+        let names = turn.keys(scope, &self.context);
+        let kept = seals.memory.keep(turn, names, limits, clock::now());
+        let counts = &seals.metrics.seals;
+        if kept.kept {
+            counts.kept(provider);
+        }
+        counts.forgotten(kept.aged, kept.crowded);
+        counts.size(kept.turns, kept.bytes);
+    }
+}
