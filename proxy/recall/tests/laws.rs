@@ -124,13 +124,13 @@ fn a_seal_goes_back_on_its_words_and_its_call() {
     let back = vec![text("Here."), call("other_0001", r#"{ "a" : 1.0 }"#), call("other_0002", "")];
     let (messages, recalled) = remembered(&answer, vec![message(Role::Assistant, back)]);
     assert_eq!(recalled.by_content, 1);
-    let seals: Vec<_> = messages[1].parts.iter().map(|part| match part {
+    let seals = messages[1].parts.iter().map(|part| match part {
         Part::Text(text) => text.signature.clone(),
         Part::ToolCall(call) => call.signature.clone(),
         _ => None,
     });
     let expected = [Some("Y2FsbA=="), Some("c2VhbA=="), None];
-    assert_eq!(seals, expected.map(|it| it.map(str::to_owned)));
+    assert_eq!(seals.collect::<Vec<_>>(), expected.map(|it| it.map(str::to_owned)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_same_words_in_another_conversation_are_others() {
     let (memory, now, asker) = (Memory::default(), Instant::now(), scope("a"));
     let answer = [thought("one", "s1"), text("OK.")];
     assert!(keep(&memory, &asker, &[user("hi")], &answer, now));
-    let mut found = |opening: &[Message]| {
+    let found = |opening: &[Message]| {
         let mut messages = opening.to_vec();
         messages.extend([message(Role::Assistant, vec![text("OK.")]), user("go on")]);
         recall(&mut messages, &memory, &asker, IDLE, now).by_content
@@ -382,8 +382,10 @@ proptest! {
                 let kept = memory.keep(turn, names, &limits, now);
                 prop_assert!(kept.turns <= turns && kept.bytes <= bytes);
                 prop_assert_eq!(memory.size(), (kept.turns, kept.bytes));
-                prop_assert_eq!(memory.get(&name, limits.idle, now).is_some(), kept.kept);
-                used.insert(n, now);
+                if kept.kept {
+                    prop_assert!(memory.get(&name, limits.idle, now).is_some());
+                    used.insert(n, now);
+                }
             }
         }
     }
