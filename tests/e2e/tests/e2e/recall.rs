@@ -379,6 +379,7 @@ fn losses_of_thoughts(heard: &Heard) -> Vec<String> {
     let losses = losses.flat_map(|value| value.to_str().unwrap().split(',').map(str::trim));
     losses
         .filter(|loss| ["reason", "think"].iter().any(|word| loss.contains(word)))
+        .filter(|loss| loss.ends_with(";dropped"))
         .map(str::to_owned)
         .collect()
 }
@@ -405,11 +406,11 @@ async fn what_a_client_forgets_comes_back_byte_for_byte_and_in_order_whoever_sea
                 assert_eq!(sealing.turns(&sent), sealing.given_back(all), "{what}");
                 assert_eq!(losses_of_thoughts(&heard), [""; 0], "{what}");
 
-                let recalls = "penstock_reasoning_recalls_total";
-                let by = |how| gateway.metric(recalls, &[how, "up"]);
-                assert_eq!(by("result=\"call\"").await, 2.0, "{what}");
-                assert_eq!(by("result=\"content\"").await, 1.0, "{what}");
-                assert_eq!(by("result=\"unknown\"").await, 0.0, "{what}");
+                for (how, count) in [("call", 2.0), ("content", 1.0), ("unknown", 0.0)] {
+                    let labels = [&*format!("result=\"{how}\""), "provider=\"up\""];
+                    let found = gateway.metric("penstock_reasoning_recalls_total", &labels).await;
+                    assert_eq!(found, count, "{what}: {how}");
+                }
                 let kept = gateway.metric("penstock_reasoning_turns_kept_total", &["up"]).await;
                 assert_eq!(kept, 3.0, "{what}");
             }
