@@ -21,6 +21,9 @@ use crate::course::{Ask, key_name};
 use crate::snapshot::Snapshot;
 use crate::upstream::{Face, Upstream};
 
+/// What a stream may say at most to be remembered: it is kept apart until it ends.
+const LARGEST_TURN: usize = 4 << 20;
+
 /// What is remembered, for all requests.
 pub(crate) struct Seals {
     memory: Memory,
@@ -76,15 +79,15 @@ impl Seals {
         let bound = match face.dialect {
             Dialect::OpenAi => return None,
             Dialect::Anthropic | Dialect::Gemini => None,
-            // It enciphers for one organization, and refuses what another one got.
-            Dialect::Responses => {
-                provider.accounts.get(account).map(|account| account.name.as_ref() as &str)
-            }
+            // It enciphers for one organization, and refuses what another one got. Whose key it is,
+            // nobody says: another key may be another's.
+            Dialect::Responses => upstream.credential(account).map(|(_, value)| value.as_bytes()),
         };
         let name: &str = provider.name.as_ref();
         let (address, dialect) = (provider.base_url.to_string(), face.dialect.to_string());
-        let asked = [Some(name), Some(&address), Some(&dialect), Some(&target.model), bound];
-        let scope = asker?.within(&asked.map(|piece| piece.map(str::as_bytes)));
+        let [name_of, address, dialect, model] =
+            [name, &address, &dialect, &target.model].map(|piece| Some(piece.as_bytes()));
+        let scope = asker?.within(&[name_of, address, dialect, model, bound]);
         let ReasoningMemory { turns, bytes, idle } = memory;
         let limits = Limits { turns, bytes, idle };
         Some(Shelf { seals: Arc::clone(self), scope, limits, provider: name.into() })
@@ -125,7 +128,7 @@ impl Shelf {
     /// Takes what is sealed of the answer to this.
     pub(crate) fn keeper(self, request: &ChatRequest) -> Keeper {
         let context = Context::after(&request.messages);
-        let recorder = Recorder::new(self.limits.bytes);
+        let recorder = Recorder::new(self.limits.bytes.min(LARGEST_TURN));
         Keeper { shelf: self, context, recorder }
     }
 }

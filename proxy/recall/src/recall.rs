@@ -32,7 +32,8 @@ impl std::fmt::Debug for Before {
 }
 
 /// Gives the turns of the model in `messages` their seals back, as far as they lack them and `memory` has
-/// them in `scope`. A turn is all that the model said in a row.
+/// them in `scope`. A turn is all that the model said in a row. One that nothing follows is left alone: it
+/// is to be gone on with, and a provider takes no thought in that place.
 pub fn recall(
     messages: &mut [Message],
     memory: &Memory,
@@ -49,6 +50,9 @@ pub fn recall(
     while let Some(start) = next(messages, at, |role| role == Role::Assistant) {
         let end = next(messages, start, |role| role != Role::Assistant).unwrap_or(messages.len());
         at = end;
+        if end == messages.len() {
+            break;
+        }
         let found = match search.turn(messages, start, end) {
             Found::Needless => continue,
             Found::Nothing => {

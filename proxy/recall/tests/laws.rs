@@ -1,6 +1,6 @@
 //! What is promised of the memory and of what comes out of it.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may fail loudly")]
+#![expect(clippy::disallowed_methods, reason = "any instant will do as the first")]
 
 use std::time::{Duration, Instant};
 
@@ -84,6 +84,7 @@ fn remembered(answer: &[Part], back: Vec<Message>) -> (Vec<Message>, Recalled) {
     let mut messages = vec![user("hi")];
     assert!(keep(&memory, &asker, &messages, answer, now));
     messages.extend(back);
+    messages.push(user("go on"));
     let recalled = recall(&mut messages, &memory, &asker, IDLE, now);
     (messages, recalled)
 }
@@ -183,6 +184,17 @@ fn who_keeps_what_it_was_given_is_left_alone() {
     let (messages, recalled) = remembered(&answer, vec![message(Role::Assistant, other.to_vec())]);
     assert_eq!((recalled.by_call, recalled.by_content, recalled.unknown), (0, 0, 0));
     assert_eq!(shown(&messages[1].parts), shown(&other));
+}
+
+#[test]
+fn a_turn_that_is_to_be_gone_on_with_is_left_alone() {
+    let (memory, now, asker) = (Memory::default(), Instant::now(), scope("a"));
+    let answer = [thought("one", "s1"), text("OK.")];
+    let mut messages = vec![user("hi")];
+    assert!(keep(&memory, &asker, &messages, &answer, now));
+    messages.push(message(Role::Assistant, vec![text("OK.")]));
+    let recalled = recall(&mut messages, &memory, &asker, IDLE, now);
+    assert_eq!((recalled.by_content, messages[1].parts.len()), (0, 1));
 }
 
 #[test]
@@ -331,7 +343,7 @@ proptest! {
         let memory = Memory::default();
         prop_assert!(keep(&memory, &asker, &asked, &answer, now));
         let back = message(Role::Assistant, forgetful(&answer));
-        let mut messages = [asked, vec![back.clone()]].concat();
+        let mut messages = [asked, vec![back.clone(), user("go on")]].concat();
         let recalled = recall(&mut messages, &memory, &asker, IDLE, now);
         prop_assert_eq!(recalled.by_call + recalled.by_content, 1);
         prop_assert_eq!(shown(&messages[1].parts), shown(&answer));
@@ -346,7 +358,7 @@ proptest! {
         let asked = vec![user("hi")];
         prop_assert!(keep(&memory, &scope(&own), &asked, &answer, now));
         let back = message(Role::Assistant, forgetful(&answer));
-        let mut messages = [asked, vec![back.clone()]].concat();
+        let mut messages = [asked, vec![back.clone(), user("go on")]].concat();
         for stranger in [scope(&other), scope(&own).within(&[None]), scope(&other).within(&[])] {
             let recalled = recall(&mut messages, &memory, &stranger, IDLE, now);
             prop_assert_eq!(recalled.unknown, 1);

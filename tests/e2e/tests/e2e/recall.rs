@@ -418,6 +418,33 @@ async fn what_a_client_forgets_comes_back_byte_for_byte_and_in_order_whoever_sea
     }
 }
 
+/// Some clients of Gemini leave the ids of calls out.
+#[tokio::test]
+async fn calls_without_ids_are_known_by_what_they_call_where() {
+    for sealing in [Sealing::Anthropic, Sealing::Responses] {
+        let (gateway, upstream) = serving(sealing, "").await;
+        ask((&gateway, &upstream), (Client::Gemini, Stage::Asked, true), None).await;
+        let mut body = request(Client::Gemini, Stage::Called, false);
+        for nth in 0..2 {
+            for (turn, part) in [(1, "functionCall"), (2, "functionResponse")] {
+                let at = nth + usize::from(turn == 1);
+                let part = &mut body["contents"][turn]["parts"][at][part];
+                assert!(part.as_object_mut().unwrap().remove("id").is_some());
+            }
+        }
+        let heard = Client::Gemini.send(&gateway, "m", false, &body).await;
+        assert_eq!(heard.status, 200, "{}", heard.text);
+        let sent = upstream.requests().last().unwrap().json();
+        let kinds =
+            |turns: Vec<Value>| turns.iter().map(|it| it["type"].clone()).collect::<Vec<_>>();
+        let expected = kinds(sealing.given_back(sealing.said(false)));
+        assert_eq!(kinds(sealing.turns(&sent)), expected, "{sent}");
+        assert!(SEALS.iter().all(|seal| sent.to_string().contains(seal)), "{sent}");
+        let found = gateway.metric("penstock_reasoning_recalls_total", &["\"content\""]).await;
+        assert_eq!(found, 1.0);
+    }
+}
+
 /// As without a memory: what the provider can do without is left out, and said.
 fn assert_bare(sealing: Sealing, sent: &Value, heard: &Heard, what: &str) {
     let text = sent.to_string();
