@@ -117,7 +117,8 @@ pub struct Visible {
 
 impl Visible {
     /// Of the parts of one turn, in order. How its words are divided does not count, nor the white space
-    /// around them, nor how the arguments of a call are written down, nor its id.
+    /// around them. Of its calls only the names do: their arguments, which may be long and are written in
+    /// many ways, are compared when something has been found.
     pub(crate) fn of<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> Self {
         let mut hash = Hash::new(Kind::Visible);
         let texts = parts.clone().filter_map(|part| match part {
@@ -137,14 +138,14 @@ impl Visible {
         let mut empty = trimmed.is_empty();
         for part in parts {
             if let Part::ToolCall(call) = part {
-                hash.digest(call_digest(call));
+                hash.piece(call.name.as_bytes());
                 empty = false;
             }
         }
         Self { digest: hash.finish(), bytes: only.len(), empty }
     }
 
-    /// Whether they are the same words and calls, be there white space around or not.
+    /// Whether they are the same words and names of calls, be there white space around or not.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         self.digest == other.digest
     }

@@ -207,6 +207,16 @@ fn another_call_of_the_same_id_is_another_call() {
 }
 
 #[test]
+fn the_same_words_with_another_call_are_others() {
+    let answer = [thought("one", "s1"), text("OK."), call("call_0", r#"{"a":1}"#)];
+    let found = |arguments| {
+        let back = vec![text("OK."), call("call_9", arguments)];
+        remembered(&answer, vec![message(Role::Assistant, back)]).1.by_content
+    };
+    assert_eq!((found(r#"{"a": 1}"#), found(r#"{"a":2}"#), found("")), (1, 0, 0));
+}
+
+#[test]
 fn the_same_words_in_another_conversation_are_others() {
     let (memory, now, asker) = (Memory::default(), Instant::now(), scope("a"));
     let answer = [thought("one", "s1"), text("OK.")];
