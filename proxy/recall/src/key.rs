@@ -119,30 +119,23 @@ impl Visible {
     /// Of the parts of one turn, in order. How its words are divided does not count, nor the white space
     /// around them. Of its calls only the names do: their arguments, which may be long and are written in
     /// many ways, are compared when something has been found.
-    pub(crate) fn of<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> Self {
-        let mut hash = Hash::new(Kind::Visible);
-        let texts = parts.clone().filter_map(|part| match part {
-            Part::Text(text) => Some(text.text.as_str()),
-            _ => None,
-        });
-        let mut words = String::new();
-        let only = match (texts.clone().next(), texts.clone().nth(1)) {
-            (Some(only), None) => only,
-            _ => {
-                texts.for_each(|text| words.push_str(text));
-                &words
-            }
-        };
-        let trimmed = only.trim();
-        hash.piece(trimmed.as_bytes());
-        let mut empty = trimmed.is_empty();
+    pub(crate) fn of<'a>(parts: impl Iterator<Item = &'a Part>) -> Self {
+        let mut saying = Saying::default();
         for part in parts {
-            if let Part::ToolCall(call) = part {
-                hash.piece(call.name.as_bytes());
-                empty = false;
+            match part {
+                Part::Text(text) => saying.words(&text.text),
+                Part::ToolCall(call) => saying.call(&call.name),
+                Part::Image(_)
+                | Part::Audio(_)
+                | Part::Video(_)
+                | Part::Document(_)
+                | Part::Reasoning(_)
+                | Part::Refusal(_)
+                | Part::ToolResult(_)
+                | Part::Opaque(_) => {}
             }
         }
-        Self { digest: hash.finish(), bytes: only.len(), empty }
+        saying.finish()
     }
 
     /// Whether they are the same words and names of calls, be there white space around or not.
@@ -153,6 +146,58 @@ impl Visible {
     /// Whether there is nothing to tell it by.
     pub(crate) fn is_empty(&self) -> bool {
         self.empty
+    }
+}
+
+/// Takes what is said piece by piece, and keeps none of it.
+pub(crate) struct Saying {
+    words: Hash,
+    calls: Hash,
+    /// White space that is part of the words if more of them come.
+    space: String,
+    bytes: usize,
+    said: bool,
+    called: bool,
+}
+
+impl Default for Saying {
+    fn default() -> Self {
+        Self {
+            words: Hash::new(Kind::Words),
+            calls: Hash::new(Kind::Visible),
+            space: String::new(),
+            bytes: 0,
+            said: false,
+            called: false,
+        }
+    }
+}
+
+impl Saying {
+    pub(crate) fn words(&mut self, words: &str) {
+        self.bytes += words.len();
+        let from = if self.said { words } else { words.trim_start() };
+        let trimmed = from.trim_end();
+        if trimmed.is_empty() {
+            self.space.push_str(from);
+            return;
+        }
+        self.said = true;
+        self.words.more(self.space.as_bytes());
+        self.words.more(trimmed.as_bytes());
+        self.space.clear();
+        self.space.push_str(from.get(trimmed.len()..).unwrap_or_default());
+    }
+
+    pub(crate) fn call(&mut self, name: &str) {
+        self.calls.piece(name.as_bytes());
+        self.called = true;
+    }
+
+    pub(crate) fn finish(self) -> Visible {
+        let Self { words, mut calls, bytes, said, called, .. } = self;
+        calls.digest(words.finish());
+        Visible { digest: calls.finish(), bytes, empty: !said && !called }
     }
 }
 
@@ -182,6 +227,7 @@ enum Kind {
     Opening,
     Visible,
     Called,
+    Words,
 }
 
 struct Hash(Sha256);
@@ -211,6 +257,11 @@ impl Hash {
             }
             _ => self.0.update(piece),
         }
+    }
+
+    /// More of a piece of which nobody knows how long it will be; it must be the only one.
+    fn more(&mut self, more: &[u8]) {
+        self.0.update(more);
     }
 
     fn message(&mut self, message: &Message) {

@@ -44,9 +44,16 @@ impl Turn {
         if !parts.iter().any(is_sealed) {
             return None;
         }
-        let visible = Visible::of(parts.iter());
-        (!visible.is_empty())
-            .then(|| Self { slots: parts.iter().filter_map(slot).collect(), visible })
+        Self::new(parts.iter().filter_map(slot).collect(), Visible::of(parts.iter()))
+    }
+
+    pub(crate) fn new(slots: Vec<Slot>, visible: Visible) -> Option<Self> {
+        let is_sealed = |slot: &Slot| match slot {
+            Slot::Thought(_) => true,
+            Slot::Text { signature, .. } | Slot::Call { signature, .. } => signature.is_some(),
+        };
+        let is_worth_it = !visible.is_empty() && slots.iter().any(is_sealed);
+        is_worth_it.then_some(Self { slots, visible })
     }
 
     /// The names it is kept under: those of its calls, and what it says where.

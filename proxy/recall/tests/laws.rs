@@ -313,7 +313,8 @@ fn a_stream_is_kept_up_to_a_bound_and_not_beyond() {
         let mut recorder = Recorder::new(most);
         deltas(&answer).iter().filter_map(|delta| recorder.push(delta)).count()
     };
-    assert_eq!((end(15), end(14)), (1, 0));
+    // The thought and its seal, and for a while the call's arguments; of words nothing is held.
+    assert_eq!((end(10), end(9)), (1, 0));
 }
 
 fn part() -> impl Strategy<Value = Part> {
