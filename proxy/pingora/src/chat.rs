@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
@@ -25,7 +26,7 @@ use crate::head::Media;
 use crate::seals::{self, Seals};
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
-use crate::{buffered, clock, head};
+use crate::{buffered, head};
 
 /// Where Anthropic's SDKs put a key.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -68,6 +69,7 @@ pub(crate) async fn read(
         .map_err(Unread::Refused)?;
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, &ctx.snapshot.plan.limits).await?;
+    ctx.waited();
     let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
     let mut envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
     envelope.stream &= task.streams();
@@ -82,6 +84,7 @@ pub(crate) async fn read(
     let configured = configured.unwrap_or(ctx.snapshot.plan.losses);
     let loss_policy =
         head::loss_policy(session.req_header(), configured).map_err(Unread::Refused)?;
+    let now = ctx.now();
     let ask = Ask {
         header: session.req_header(),
         caller: &ctx.caller,
@@ -91,8 +94,7 @@ pub(crate) async fn read(
         envelope: &envelope,
         opted_out,
     };
-    let asker = seals::asker(&ask, &ctx.snapshot);
-    let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
+    let course = Course::new(&ctx.snapshot, &resolved, &ask, now);
     if course.fits_nowhere() {
         let model = envelope.model.into_owned();
         return Err(Unread::Refused(Failure::NoTargetMatches { model }));
@@ -115,7 +117,7 @@ pub(crate) async fn read(
     let handle = buffered::install(session, beats, None);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
     chat.task = task;
-    chat.asker = asker;
+    chat.asker = Some(seals::asker(session.req_header(), &ctx.caller, &ctx.snapshot));
     chat.stream_errors = stream_errors;
     chat.loss_policy = loss_policy;
     ctx.chat = Some(Box::new(chat));
@@ -132,6 +134,7 @@ pub(crate) fn attempt(
     snapshot: &Snapshot,
     choice: &Choice,
     seals: &Arc<Seals>,
+    now: Instant,
 ) -> Result<Attempt, Failure> {
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
@@ -145,7 +148,7 @@ pub(crate) fn attempt(
         face,
         passthrough,
         reservation: None,
-        began: clock::now(),
+        began: now,
         first_byte: None,
         upstream: upstream.clone(),
         account: place.account,
@@ -166,7 +169,7 @@ pub(crate) fn attempt(
         let memory = snapshot.plan.reasoning_memory;
         seals.heed(memory);
         let place = (&target, place.account);
-        let shelf = seals.shelf(chat.asker, place, &upstream, face, memory);
+        let shelf = seals.shelf(chat, place, &upstream, face, (memory, now));
         let said = task::translate(chat, &target.provider, face, &to, shelf.as_ref())?;
         (said, task::keeper(chat, shelf))
     };
@@ -201,14 +204,19 @@ fn losses_as_error(losses: &[Loss]) -> Option<DecodeError> {
 }
 
 /// An attempt that could not even be said, so that its place is given back with a reason.
-pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -> Option<Attempt> {
+pub(crate) fn unsent(
+    chat: &ChatExchange,
+    snapshot: &Snapshot,
+    choice: Choice,
+    now: Instant,
+) -> Option<Attempt> {
     let Choice { place, reservation, .. } = choice;
     let target = chat.resolved.targets().get(place.target)?;
     let upstream = snapshot.upstream(&target.provider)?.clone();
     Some(Attempt {
         place,
         reservation: Some(reservation),
-        began: clock::now(),
+        began: now,
         first_byte: None,
         face: upstream.face(chat.ingress.dialect(), chat.task),
         upstream,

@@ -4,11 +4,16 @@
 //! say, and bytes pass.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::ingress::Envelope;
 use conf_schema::plan::{ReasoningMemory, Target};
+use http::HeaderValue;
+use pingora::http::RequestHeader;
+use proxy_admit::key::Caller;
 use proxy_recall::key::{Context, Scope};
 use proxy_recall::memory::{Limits, Memory};
 use proxy_recall::recall;
@@ -17,7 +22,8 @@ use proxy_recall::turn::Turn;
 use proxy_telemetry::{Metrics, Recall as How};
 
 use crate::clock;
-use crate::course::{Ask, key_name};
+use crate::course::key_name;
+use crate::ctx::ChatExchange;
 use crate::snapshot::Snapshot;
 use crate::upstream::{Face, Upstream};
 
@@ -36,6 +42,8 @@ pub(crate) struct Shelf {
     scope: Scope,
     limits: Limits,
     provider: Arc<str>,
+    /// When the attempt set out.
+    now: Instant,
 }
 
 /// Takes what is sealed of one answer.
@@ -45,20 +53,24 @@ pub(crate) struct Keeper {
     recorder: Recorder,
 }
 
-/// Who is asking: the client's key, and its session if it names one.
-pub(crate) fn asker(ask: &Ask<'_>, snapshot: &Snapshot) -> Option<Scope> {
-    if snapshot.plan.reasoning_memory.turns == 0 {
-        return None;
+/// Who is asking: the client's key, and the header that names its session.
+pub(crate) struct Asker {
+    caller: Caller,
+    session: Option<HeaderValue>,
+}
+
+pub(crate) fn asker(header: &RequestHeader, caller: &Caller, snapshot: &Snapshot) -> Asker {
+    let session = header.headers.get(&snapshot.plan.affinity.header).cloned();
+    Asker { caller: caller.clone(), session }
+}
+
+impl Asker {
+    fn scope(&self, envelope: &Envelope<'_>) -> Scope {
+        let named = [&envelope.prompt_cache_key, &envelope.user, &envelope.safety_identifier];
+        let [cache_key, user, safety] = named.map(|name| name.as_deref().map(str::as_bytes));
+        let session = self.session.as_ref().map(HeaderValue::as_bytes);
+        Scope::of(&[Some(key_name(&self.caller).as_bytes()), session, cache_key, user, safety])
     }
-    let header = ask.header.headers.get(&snapshot.plan.affinity.header);
-    let envelope = ask.envelope;
-    Some(Scope::of(&[
-        Some(key_name(ask.caller).as_bytes()),
-        header.map(|value| value.as_bytes()),
-        envelope.prompt_cache_key.as_deref().map(str::as_bytes),
-        envelope.user.as_deref().map(str::as_bytes),
-        envelope.safety_identifier.as_deref().map(str::as_bytes),
-    ]))
 }
 
 impl Seals {
@@ -66,15 +78,20 @@ impl Seals {
         Arc::new(Self { memory: Memory::default(), metrics })
     }
 
-    /// What `asker` was told by an account of a provider; `None` of one that seals nothing.
+    /// What whoever asks was told by an account of a provider; `None` of one that seals nothing, and if
+    /// nothing is remembered.
     pub(crate) fn shelf(
         self: &Arc<Self>,
-        asker: Option<Scope>,
+        chat: &ChatExchange,
         (target, account): (&Target, usize),
         upstream: &Upstream,
         face: Face,
-        memory: ReasoningMemory,
+        (memory, now): (ReasoningMemory, Instant),
     ) -> Option<Shelf> {
+        if memory.turns == 0 {
+            return None;
+        }
+        let asker = chat.asker.as_ref()?;
         let provider = &upstream.provider;
         let bound = match face.dialect {
             Dialect::OpenAi => return None,
@@ -87,10 +104,10 @@ impl Seals {
         let (address, dialect) = (provider.base_url.to_string(), face.dialect.to_string());
         let [name_of, address, dialect, model] =
             [name, &address, &dialect, &target.model].map(|piece| Some(piece.as_bytes()));
-        let scope = asker?.within(&[name_of, address, dialect, model, bound]);
+        let scope = asker.scope(&chat.envelope).within(&[name_of, address, dialect, model, bound]);
         let ReasoningMemory { turns, bytes, idle } = memory;
         let limits = Limits { turns, bytes, idle };
-        Some(Shelf { seals: Arc::clone(self), scope, limits, provider: name.into() })
+        Some(Shelf { seals: Arc::clone(self), scope, limits, provider: name.into(), now })
     }
 
     /// Forgets everything, if nothing is to be remembered any more.
@@ -110,9 +127,9 @@ impl Shelf {
         request: &mut ChatRequest,
         say: impl FnOnce(&ChatRequest) -> T,
     ) -> T {
-        let Self { seals, scope, limits, provider } = self;
+        let Self { seals, scope, limits, provider, now } = self;
         let messages = &mut request.messages;
-        let recalled = recall::recall(messages, &seals.memory, scope, limits.idle, clock::now());
+        let recalled = recall::recall(messages, &seals.memory, scope, limits.idle, *now);
         for (how, count) in [
             (How::Call, recalled.by_call),
             (How::Content, recalled.by_content),
@@ -150,7 +167,7 @@ impl Keeper {
     }
 
     fn keep(&self, turn: Turn) {
-        let Shelf { seals, scope, limits, provider } = &self.shelf;
+        let Shelf { seals, scope, limits, provider, now: _ } = &self.shelf;
         let names = turn.keys(scope, &self.context);
         let kept = seals.memory.keep(turn, names, limits, clock::now());
         let counts = &seals.metrics.seals;

@@ -11,6 +11,7 @@ pub mod metric;
 pub mod routing;
 pub mod seals;
 pub mod semconv;
+mod series;
 
 pub use edge::{Edge, OpenConnection, Refused};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
