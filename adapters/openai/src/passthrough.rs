@@ -4,6 +4,7 @@
 //! between them reach the other side as they were written.
 
 mod adapt;
+mod embed;
 mod members;
 mod peek;
 mod plain;
@@ -13,6 +14,7 @@ mod tap;
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_json::scan;
+pub use embed::embed_images;
 pub use plain::PlainTap;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;

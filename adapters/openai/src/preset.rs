@@ -23,8 +23,8 @@
 
 use crate::egress::Compatible;
 use crate::quirk::Quirk::{
-    CacheControl, KeyHeader, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
-    NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
+    CacheControl, KeyHeader, MaxTokens, NoAllowedTools, NoDeveloperRole, NoImageUrls, NoJsonSchema,
+    NoLogitBias, NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
     NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
     NoUser, NoVerbosity, OneChoice, RandomSeed, ReasoningObject, RequiredIsAny, TakesCallSeals,
     TakesReasoning, TakesReasoningContent, TakesReasoningDetails, TopK,
@@ -270,6 +270,7 @@ pub const PRESETS: &[Preset] = &[
             NoVerbosity,
             NoPromptCache,
             NoLogitBias,
+            NoImageUrls,
             OneChoice,
             TakesReasoning,
         ],

@@ -93,6 +93,8 @@ quirks! {
     TakesCallSeals = "takes_call_seals",
     /// Takes its key in `api-key`, not as a bearer's.
     KeyHeader = "key_header",
+    /// Takes pictures as `data:` URLs only.
+    NoImageUrls = "no_image_urls",
     /// Takes `cache_control` on content parts and tools.
     CacheControl = "cache_control",
 }
