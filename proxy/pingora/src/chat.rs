@@ -23,7 +23,7 @@ use crate::handle::Beats;
 use crate::head::Media;
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
-use crate::{buffered, clock, head};
+use crate::{buffered, clock, head, media};
 
 /// Where Anthropic's SDKs put a key.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -156,7 +156,10 @@ pub(crate) fn attempt(
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
     let said = match passthrough {
         true => task::pass(chat, &upstream, face, &to),
-        false => task::translate(chat, &target.provider, face, &to)?,
+        false => match task::translate(chat, &target.provider, face, &to) {
+            Ok(said) => said,
+            Err(failure) => return Err(media::hint(chat, snapshot, face, failure)),
+        },
     };
     may_lose(chat, &target.provider, &said.losses)?;
     Ok(attempt(said))

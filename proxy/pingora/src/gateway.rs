@@ -29,6 +29,7 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::fetch::Fetcher;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
@@ -44,6 +45,7 @@ pub struct Gateway {
     pub(crate) waiting: Waiting,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns: Dns,
+    pub(crate) fetcher: Fetcher,
 }
 
 impl Gateway {
@@ -61,6 +63,7 @@ impl Gateway {
             router,
             metrics,
             dns: Dns::new(),
+            fetcher: Fetcher::new(),
         }
     }
 }

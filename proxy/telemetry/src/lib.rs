@@ -7,10 +7,12 @@
 //! a client. A model that is not in the configuration is [`semconv::UNLISTED_MODEL`].
 
 pub mod edge;
+pub mod media;
 pub mod metric;
 pub mod routing;
 pub mod semconv;
 
 pub use edge::{Edge, OpenConnection, Refused};
+pub use media::{FetchOutcome, Media};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
 pub use routing::{Heartbeats, Routing};

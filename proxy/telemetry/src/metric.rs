@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use crate::edge::Edge;
+use crate::media::Media;
 use crate::routing::Routing;
 use crate::semconv::{self, NONE};
 
@@ -21,6 +22,8 @@ pub struct Metrics {
     pub routing: Routing,
     /// Who connected.
     pub edge: Edge,
+    /// What was fetched for clients.
+    pub media: Media,
     requests: IntCounterVec,
     duration: HistogramVec,
     first_chunk: HistogramVec,
@@ -169,6 +172,7 @@ impl Metrics {
             )?,
             routing: Routing::new(with)?,
             edge: Edge::new(with)?,
+            media: Media::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;
