@@ -153,3 +153,109 @@ fn member(kind: MediaKind) -> &'static str {
         MediaKind::Document => "file.file_data",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::header::InvalidHeaderValue;
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::chat::{ChatResponse, Message, Text, ToolResult};
+    use crate::dialect::{StreamDecoder, Target, UpstreamRequest};
+    use crate::failure::UpstreamError;
+    use crate::loss::{DecodeError, Translated};
+
+    /// Takes pictures at addresses, and nothing else.
+    struct Pictures;
+
+    impl Egress for Pictures {
+        fn credential(&self, _: &str) -> Result<(HeaderName, HeaderValue), InvalidHeaderValue> {
+            unimplemented!()
+        }
+
+        fn encode_request(
+            &self,
+            _: &ChatRequest,
+            _: &Target<'_>,
+        ) -> Result<Translated<UpstreamRequest>, DecodeError> {
+            unimplemented!()
+        }
+
+        fn decode_response(&self, _: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
+            unimplemented!()
+        }
+
+        fn decode_stream(&self) -> Box<dyn StreamDecoder> {
+            unimplemented!()
+        }
+
+        fn decode_error(&self, _: u16, _: &HeaderMap, _: &[u8]) -> UpstreamError {
+            unimplemented!()
+        }
+
+        fn wants_data(&self, kind: MediaKind, _: &Media) -> bool {
+            kind != MediaKind::Image
+        }
+    }
+
+    fn at(url: &str) -> Media {
+        let source = MediaSource::Url(url.to_owned());
+        Media { source, mime_type: None, name: None, detail: None, cache: None }
+    }
+
+    fn request() -> ChatRequest {
+        let said = |role, parts| Message { role, parts, name: None };
+        let result = ToolResult {
+            call_id: "c".to_owned(),
+            parts: vec![Part::Text(Text::from("x")), Part::Document(at("https://a.example/2"))],
+            is_error: None,
+            cache: None,
+        };
+        ChatRequest {
+            messages: vec![
+                said(
+                    Role::User,
+                    vec![
+                        Part::Image(at("https://a.example/0")),
+                        Part::Document(at("HTTPS://a.example/1")),
+                        Part::Document(at("HTTPS://a.example/1")),
+                        Part::Audio(at("ftp://a.example/1")),
+                    ],
+                ),
+                said(Role::Assistant, vec![Part::Document(at("https://a.example/3"))]),
+                said(Role::Tool, vec![Part::ToolResult(result)]),
+            ],
+            ..ChatRequest::default()
+        }
+    }
+
+    #[test]
+    fn what_users_and_tools_show_is_wanted_once_and_named_by_its_path() {
+        let found = remote(&request(), &Pictures);
+        let found: Vec<_> = found.iter().map(|it| (it.path.as_str(), it.url.as_str())).collect();
+        let expected = [
+            ("messages[0].content[1].file.file_data", "HTTPS://a.example/1"),
+            ("messages[2].content[1].file.file_data", "https://a.example/2"),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_was_fetched_takes_the_place_of_every_such_address_and_of_no_other() {
+        let mut request = request();
+        embed(&mut request, &Pictures, |kind, url| {
+            assert_ne!(kind, MediaKind::Image);
+            let base64 = url.rsplit_once('/')?.1.to_owned();
+            (base64 != "2").then(|| Fetched {
+                base64,
+                mime_type: "text/plain".to_owned(),
+                name: Some("a.txt".to_owned()),
+            })
+        });
+        let said = format!("{:?}", request.messages);
+        assert_eq!(said.matches(r#"Base64("1")"#).count(), 2, "{said}");
+        assert_eq!(said.matches("a.txt").count(), 2, "{said}");
+        assert_eq!(said.matches("Url(").count(), 4, "{said}");
+        assert_eq!(remote(&request, &Pictures).len(), 1, "what was not found is still wanted");
+    }
+}

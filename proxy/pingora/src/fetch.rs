@@ -240,3 +240,108 @@ async fn read(
     }
     Ok(body.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use conf_schema::plan::Fetch;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A name server that gives these answers, one after the other, and no more.
+    struct Fickle(Mutex<Vec<&'static str>>);
+
+    impl Names for Fickle {
+        async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, NameNotFound> {
+            let mut answers = self.0.lock().unwrap();
+            answers.pop().map(|address| vec![address.parse().unwrap()]).ok_or(NameNotFound)
+        }
+    }
+
+    fn fickle(answers: &[&'static str]) -> Fickle {
+        Fickle(Mutex::new(answers.iter().rev().copied().collect()))
+    }
+
+    /// Serves these answers on as many connections; gives what was asked.
+    async fn serve(answers: Vec<String>) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(socket.read_u8().await.unwrap());
+                }
+                asked.push(String::from_utf8(head).unwrap());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        (port, serving)
+    }
+
+    async fn fetch(names: &Fickle, url: &str) -> Result<File, Fault> {
+        let rules = Media {
+            fetch: Fetch::On,
+            max_bytes: 1 << 20,
+            max_files: 1,
+            timeout: Duration::from_secs(20),
+            redirects: 2,
+            allow_http: true,
+            allow: vec!["127.0.0.1/32".parse().unwrap()],
+        };
+        let reach = Reach { allow: rules.allow.clone() };
+        let (left, most) = (&AtomicU64::new(1 << 20), 1 << 20);
+        let errand = Errand { rules: &rules, reach: &reach, left, most };
+        let fetched = Fetcher::new().fetch(names, &errand, MediaKind::Document, url).await;
+        fetched.map_err(|NoFile { fault, .. }| fault)
+    }
+
+    const TEXT: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi";
+
+    #[tokio::test]
+    async fn the_address_that_was_checked_is_the_one_that_is_connected_to() {
+        let (port, served) = serve(vec![TEXT.to_owned()]).await;
+        // Asked once more it would lead elsewhere.
+        let names = fickle(&["127.0.0.1", "169.254.169.254"]);
+        let file = fetch(&names, &format!("http://rebind.example:{port}/a.txt")).await.unwrap();
+        assert_eq!((&*file.bytes, file.mime_type.as_str()), (&b"hi"[..], "text/plain"));
+        assert_eq!(file.name.as_deref(), Some("a.txt"));
+        assert_eq!(names.0.lock().unwrap().len(), 1, "the name is looked up once");
+        let asked = served.await.unwrap();
+        assert!(asked[0].contains(&format!("rebind.example:{port}\r\n")), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirection_to_the_same_name_is_looked_up_and_checked_anew() {
+        let again = "HTTP/1.1 307 x\r\nlocation: /b.txt\r\ncontent-length: 0\r\n\r\n".to_owned();
+        let (port, served) = serve(vec![again.clone(), TEXT.to_owned()]).await;
+        let url = format!("http://rebind.example:{port}/a.txt");
+        let file = fetch(&fickle(&["127.0.0.1", "127.0.0.1"]), &url).await.unwrap();
+        assert_eq!(file.name.as_deref(), Some("b.txt"));
+        assert_eq!(served.await.unwrap().len(), 2);
+        let (port, served) = serve(vec![again]).await;
+        let url = format!("http://rebind.example:{port}/a.txt");
+        let fault = fetch(&fickle(&["127.0.0.1", "10.0.0.1"]), &url).await.unwrap_err();
+        assert!(matches!(fault, Fault::Barred(_)), "{fault:?}");
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_an_answer_is_passed_over_and_another_protocol_is_none() {
+        let early = format!("HTTP/1.1 103 Early\r\nlink: x\r\n\r\n{TEXT}");
+        let (port, _served) = serve(vec![early]).await;
+        let url = format!("http://127.0.0.1:{port}/");
+        assert_eq!(&*fetch(&fickle(&[]), &url).await.unwrap().bytes, b"hi");
+        let other = "HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n".to_owned();
+        let (port, _served) = serve(vec![other]).await;
+        let fault = fetch(&fickle(&[]), &format!("http://127.0.0.1:{port}/")).await.unwrap_err();
+        assert_eq!(fault, Fault::Answer("is another protocol"));
+    }
+}
