@@ -242,7 +242,7 @@ async fn by_default_nothing_is_fetched_and_the_client_is_told_what_would_help() 
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": [
         {"type": "document", "source": {"type": "url", "url": stage.url("/a.pdf")}}]}]});
     let heard = Client::Messages.send(&stage.gateway, "m", false, &body).await;
-    refused(&heard, "unsupported_value", "messages[0].content");
+    refused(&heard, "unsupported_value", "messages[0].content[0]");
     assert!(heard.error_message().contains("`media.fetch: on`"), "{}", heard.text);
     assert_eq!(stage.files.requests().len(), 0);
     assert_eq!(stage.provider.requests().len(), 0);
@@ -406,6 +406,34 @@ async fn without_leave_nothing_is_fetched_without_tls_nor_from_a_server_nobody_v
         .unwrap();
     refused(&stage.show(&format!("{}/a.png", tls.url())).await, "media_fetch_failed", AT);
     assert_eq!(tls.requests().len(), 0);
+}
+
+/// The guard checks addresses; who answers there must have the name's certificate all the same.
+#[tokio::test]
+async fn over_tls_the_name_and_not_the_address_is_what_the_certificate_must_have() {
+    let tls = MockUpstream::start_as(file("image/png", PNG), Transport::Tls(&["http/1.1"]));
+    let tls = tls.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = folder.path().join("trusted.pem");
+    std::fs::write(&trusted, tls.certificate().unwrap()).unwrap();
+    let provider = MockUpstream::start(Dialect::OpenAi.answering("Hej")).await.unwrap();
+    let config = format!(
+        "providers: [{{name: up, preset: ollama, base_url: \"{}/v1\", accounts: [{{name: main}}]}}]\n\
+         models: [{{name: m, targets: [{{provider: up, model: local}}]}}]\n\
+         media: {{fetch: on, allow: [127.0.0.0/8, \"::1\"]}}\n",
+        provider.url()
+    );
+    let environment = [("SSL_CERT_FILE", trusted.to_str().unwrap())];
+    let gateway = Gateway::start_with(&config, &environment).await;
+    let port = tls.url().rsplit_once(':').unwrap().1.to_owned();
+    // The certificate is for `localhost` and 127.0.0.1.
+    for (host, status) in [("localhost", 200), ("127.0.0.1", 200), ("127.0.0.2", 400)] {
+        let body = picture(&format!("https://{host}:{port}/a.png"));
+        let heard = Client::Chat.send(&gateway, "m", false, &body).await;
+        assert_eq!(heard.status, status, "{host}: {}", heard.text);
+    }
+    assert_eq!(tls.requests().len(), 2);
+    assert_eq!(tls.requests()[0].headers["host"], format!("localhost:{port}"));
 }
 
 #[tokio::test]

@@ -144,13 +144,15 @@ pub(super) fn messages<'a>(
 ) -> Result<Vec<Message<'a>>, DecodeError> {
     let mut messages = Vec::with_capacity(turns.len());
     for (index, turn) in turns.iter().enumerate() {
-        Writer { index, quirks, losses }.turn(turn, &mut messages)?;
+        Writer { index, part: 0, quirks, losses }.turn(turn, &mut messages)?;
     }
     Ok(messages)
 }
 
 struct Writer<'l> {
     index: usize,
+    /// Which part of the content is written.
+    part: usize,
     quirks: Quirks,
     losses: &'l mut Vec<Loss>,
 }
@@ -165,6 +167,7 @@ impl Writer<'_> {
         let (mut parts, mut tool_calls, mut results) = (Vec::new(), Vec::new(), 0);
         let mut thoughts: Vec<&Thought> = Vec::new();
         for part in &turn.parts {
+            let of_content = !matches!(part, Part::ToolCall(_) | Part::Reasoning(_));
             match part {
                 Part::ToolCall(it) => tool_calls.push(self.call(it)),
                 Part::Reasoning(thought) => thoughts.push(thought),
@@ -185,6 +188,7 @@ impl Writer<'_> {
                 | Part::Refusal(_)
                 | Part::Opaque(_) => parts.extend(self.part(part)?),
             }
+            self.part += usize::from(of_content);
         }
         let mut message = self.thoughts(&thoughts);
         if results > 0 && parts.is_empty() && tool_calls.is_empty() {
@@ -265,9 +269,12 @@ impl Writer<'_> {
             self.losses.push(Loss::dropped(path, "the provider cannot tell a failed tool"));
         }
         let mut parts = Vec::new();
+        let at = std::mem::take(&mut self.part);
         for part in &result.parts {
             parts.extend(self.part(part)?);
+            self.part += 1;
         }
+        self.part = at;
         Ok(Message {
             role: "tool",
             content: Some(content(parts)),
@@ -310,7 +317,7 @@ impl Writer<'_> {
     }
 
     fn path(&self) -> String {
-        format!("messages[{}].content", self.index)
+        format!("messages[{}].content[{}]", self.index, self.part)
     }
 
     fn address<'a>(&self, media: &'a Media) -> Result<Address<'a>, DecodeError> {
