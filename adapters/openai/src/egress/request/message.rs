@@ -1,7 +1,8 @@
 //! Messages in the provider's words.
 
 use adapters_canonical::chat::{
-    Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
+    CacheBreakpoint, Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall,
+    ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
@@ -290,6 +291,9 @@ impl Writer<'_> {
             Part::Image(media) => KnownPart::ImageUrl { image_url: self.address(media)? },
             Part::Video(media) => KnownPart::VideoUrl { video_url: self.address(media)? },
             Part::Audio(media) => KnownPart::InputAudio { input_audio: self.sound(media)? },
+            Part::Document(Media { source: MediaSource::Text(words), name, cache, .. }) => {
+                self.document_in_words(words, name.is_some(), cache.as_ref())
+            }
             Part::Document(media) => KnownPart::File { file: self.file(media)? },
             Part::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
                 return Ok(Some(WirePart::Opaque(&opaque.json)));
@@ -314,6 +318,20 @@ impl Writer<'_> {
         }
         let cache = text.cache.as_ref().filter(|_| self.quirks.has(Quirk::CacheControl));
         KnownPart::Text { text: &text.text, cache_control: cache.map(CacheControl::new) }
+    }
+
+    fn document_in_words<'a>(
+        &mut self,
+        text: &'a str,
+        named: bool,
+        cache: Option<&'a CacheBreakpoint>,
+    ) -> KnownPart<'a> {
+        if named {
+            let reason = "a document of plain text is said as words, without its name";
+            self.losses.push(Loss::adapted(self.path(), reason));
+        }
+        let cache = cache.filter(|_| self.quirks.has(Quirk::CacheControl));
+        KnownPart::Text { text, cache_control: cache.map(CacheControl::new) }
     }
 
     fn path(&self) -> String {
