@@ -95,8 +95,9 @@ impl Egress for Compatible {
     fn wants_data(&self, kind: MediaKind, _: &Media) -> bool {
         match kind {
             MediaKind::Image => self.quirks.has(Quirk::NoImageUrls),
-            // `file` has data or an id, `input_audio` has data.
-            MediaKind::Audio | MediaKind::Document => true,
+            // Elsewhere `input_audio` has data, and `file` data or an id.
+            MediaKind::Audio => !self.quirks.has(Quirk::PlainAudio),
+            MediaKind::Document => !self.quirks.takes_file_urls(),
             MediaKind::Video => false,
         }
     }

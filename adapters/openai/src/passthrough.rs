@@ -6,10 +6,12 @@
 mod adapt;
 mod embed;
 mod members;
+mod parts;
 mod peek;
 mod plain;
 mod request;
 mod tap;
+mod words;
 
 pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;

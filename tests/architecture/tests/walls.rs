@@ -141,6 +141,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("gloo*", &["dashboard"]),
     ("h2", &["tests-mock", "tests-e2e"]),
     ("hickory-*", &["proxy-pingora"]),
+    ("url", &["proxy-fetch"]),
     ("hyper*", &["tests-e2e"]),
     ("leptos*", &["dashboard"]),
     ("notify*", &["conf-load"]),

@@ -358,6 +358,10 @@ impl Writer<'_> {
         };
         match &media.source {
             MediaSource::Base64(data) => Ok(Sound { data, format }),
+            // Made plain with everything else that is peculiar to the server.
+            MediaSource::Url(data) if self.quirks.has(Quirk::PlainAudio) => {
+                Ok(Sound { data, format })
+            }
             MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => {
                 Err(DecodeError::shape(self.path(), "the provider takes sound as data only"))
             }
@@ -373,6 +377,9 @@ impl Writer<'_> {
                 Ok(File { file_data: Some(data_url(media, data)), file_id: None, filename })
             }
             MediaSource::File(id) => Ok(File { file_data: None, file_id: Some(id), filename }),
+            MediaSource::Url(url) if self.quirks.takes_file_urls() => {
+                Ok(File { file_data: Some(url.clone()), file_id: None, filename })
+            }
             MediaSource::Url(_) | MediaSource::Text(_) => {
                 let reason = "the provider takes documents as data or by id, not at an address";
                 Err(DecodeError::shape(self.path(), reason))
