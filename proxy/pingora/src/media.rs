@@ -80,7 +80,9 @@ impl Gateway {
         ctx: &mut Ctx,
         choice: &Choice,
     ) -> Result<(), Placeless> {
-        let Ctx { snapshot, chat: Some(chat), request_id, .. } = ctx else { return Ok(()) };
+        let Ctx { snapshot, chat: Some(chat), request_id, moment, .. } = ctx else {
+            return Ok(());
+        };
         if snapshot.plan.media.fetch == Fetch::Off || !has_media(chat.task) {
             return Ok(());
         }
@@ -93,6 +95,7 @@ impl Gateway {
             let fetching = self.fetch_all(&missing, &mut chat.files, plan, request_id);
             // A client that goes away takes its errands with it.
             let fetched = idle(session, fetching).await.map_err(Placeless::Gone)?;
+            *moment = None;
             fetched.map_err(Placeless::Refused)?;
         }
         if !passes {

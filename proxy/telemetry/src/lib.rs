@@ -11,6 +11,7 @@ pub mod media;
 pub mod metric;
 pub mod routing;
 pub mod semconv;
+mod series;
 
 pub use edge::{Edge, OpenConnection, Refused};
 pub use media::{FetchOutcome, Media};
