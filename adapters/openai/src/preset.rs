@@ -23,8 +23,8 @@
 //! | ollama     | its source                                    | `max_tokens`, `reasoning`, `data:` URLs of pictures only; no other content, no `tool_choice`, `n`, `user` |
 //! | llama.cpp  | its source                                    | pictures at addresses, sounds as data; no files |
 //!
-//! Not looked up: whether Mistral still refuses ids of calls that are not its own (its own clients
-//! rewrite them), and what each *model* behind a server takes.
+//! That Mistral refuses ids of calls of any other form (code 3280) is what its users report, last in
+//! March 2026. Not looked up: what each *model* behind a server takes.
 
 use crate::egress::Compatible;
 use crate::quirk::Quirk::{
