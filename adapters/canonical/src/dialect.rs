@@ -5,11 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue};
 
-use crate::chat::{ChatRequest, ChatResponse};
+use crate::chat::{ChatRequest, ChatResponse, Media};
 use crate::delta::Delta;
 use crate::failure::{Failure, UpstreamError};
 use crate::ingress::Framing;
 use crate::loss::{DecodeError, Translated};
+use crate::media::MediaKind;
 use crate::operation::{CountEgress, EmbedEgress};
 
 /// A wire format for conversations.
@@ -69,6 +70,10 @@ pub trait Egress: Send + Sync {
     /// Reads an answer whose status is not a success. Never fails: a body that cannot be read
     /// leaves what the status says.
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError;
+
+    /// Whether the provider takes this medium as data although not at the address where it stands,
+    /// or could only guess there what it is. `false` too for what it takes in no form.
+    fn wants_data(&self, kind: MediaKind, media: &Media) -> bool;
 
     /// How it is asked to count tokens; `None` where it cannot be.
     fn counting(&self) -> Option<&dyn CountEgress> {

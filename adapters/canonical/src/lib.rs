@@ -13,6 +13,7 @@
 //! | [`usage`]      | how many tokens of which kind?                                       |
 //! | [`failure`]    | why was there no answer?                                             |
 //! | [`loss`]       | what could a translation not carry over?                             |
+//! | [`media`]      | what of a request must somebody fetch, and where does it go?         |
 //! | [`dialect`]    | what must a provider's dialect be able to do?                        |
 //! | [`ingress`]    | what must a client's dialect be able to do?                          |
 //! | [`operation`]  | … beside answering: to count tokens, to make vectors of texts        |
@@ -26,5 +27,6 @@ pub mod embedding;
 pub mod failure;
 pub mod ingress;
 pub mod loss;
+pub mod media;
 pub mod operation;
 pub mod usage;

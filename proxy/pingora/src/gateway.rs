@@ -29,6 +29,7 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::fetch::Fetcher;
 use crate::seals::Seals;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns: Dns,
     pub(crate) seals: Arc<Seals>,
+    pub(crate) fetcher: Fetcher,
 }
 
 impl Gateway {
@@ -64,6 +66,7 @@ impl Gateway {
             seals: Seals::new(Arc::clone(&metrics)),
             metrics,
             dns: Dns::new(),
+            fetcher: Fetcher::new(),
         }
     }
 }

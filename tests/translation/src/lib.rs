@@ -6,9 +6,11 @@
 
 use std::fmt::Write as _;
 
+use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{Dialect, Egress, Target};
 use adapters_canonical::ingress::{Asked, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, LossKind, Translated};
+use adapters_canonical::media::{self, Fetched, MediaKind};
 use serde_json::{Map, Value, json};
 
 /// A client dialect, and a plain request in it.
@@ -103,6 +105,13 @@ pub enum Outcome {
     },
     /// It is not asked at all.
     Refused(DecodeError),
+    /// What is at an address is fetched, if the configuration says so.
+    Fetched {
+        /// What becomes of it if nothing is fetched.
+        without: Box<Outcome>,
+        /// What becomes of it otherwise.
+        with: Box<Outcome>,
+    },
 }
 
 impl Client {
@@ -119,26 +128,57 @@ impl Client {
     /// Asks a provider for what `request` wishes.
     #[must_use]
     pub fn ask(&self, request: &Value, provider: &Provider) -> Outcome {
-        match self.try_to_ask(request, provider) {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::Refused(error),
+        let body = request.to_string().into_bytes();
+        let mut asked = match self.read(&body) {
+            Ok(asked) => asked,
+            Err(error) => return Outcome::Refused(error),
+        };
+        let without = self.say(&asked, provider);
+        if media::remote(&asked.value, provider.egress).is_empty() {
+            return without;
         }
+        media::embed(&mut asked.value, provider.egress, |kind, _| Some(fetched(kind)));
+        let with = self.say(&asked, provider);
+        Outcome::Fetched { without: Box::new(without), with: Box::new(with) }
     }
 
-    fn try_to_ask(&self, request: &Value, provider: &Provider) -> Result<Outcome, DecodeError> {
-        let body = request.to_string().into_bytes();
+    fn read(&self, body: &[u8]) -> Result<Translated<ChatRequest>, DecodeError> {
         let asked = Asked { model: Some("m"), ..Asked::default() };
-        let envelope = self.ingress.read_envelope(&asked, &body)?;
-        let Translated { value, mut losses } = self.ingress.decode_request(&body, &envelope)?;
+        let envelope = self.ingress.read_envelope(&asked, body)?;
+        self.ingress.decode_request(body, &envelope)
+    }
+
+    fn say(&self, asked: &Translated<ChatRequest>, provider: &Provider) -> Outcome {
+        self.try_to_say(asked, provider).unwrap_or_else(Outcome::Refused)
+    }
+
+    fn try_to_say(
+        &self,
+        asked: &Translated<ChatRequest>,
+        provider: &Provider,
+    ) -> Result<Outcome, DecodeError> {
+        let Translated { value, losses } = asked;
+        let mut losses = losses.clone();
         let target = Target { model: provider.model, api_version: None };
-        let encoded = provider.egress.encode_request(&value, &target)?;
+        let encoded = provider.egress.encode_request(value, &target)?;
         losses.extend(encoded.losses.into_iter().map(|loss| {
-            let path = self.ingress.client_path(&value, &loss.path).into_owned().into();
+            let path = self.ingress.client_path(value, &loss.path).into_owned().into();
             Loss { path, ..loss }
         }));
         let body = serde_json::from_slice(&encoded.value.body)?;
         Ok(Outcome::Asked { body, losses })
     }
+}
+
+/// What a file of a kind is taken for once it is fetched.
+fn fetched(kind: MediaKind) -> Fetched {
+    let mime_type = match kind {
+        MediaKind::Image => "image/png",
+        MediaKind::Audio => "audio/wav",
+        MediaKind::Video => "video/mp4",
+        MediaKind::Document => "application/pdf",
+    };
+    Fetched { base64: "AAAA".to_owned(), mime_type: mime_type.to_owned(), name: None }
 }
 
 impl Outcome {
@@ -147,6 +187,9 @@ impl Outcome {
     pub fn to_json(&self) -> Value {
         match self {
             Self::Refused(error) => json!({"refused": error.to_string()}),
+            Self::Fetched { without, with } => {
+                json!({"without_fetch": without.to_json(), "fetched": with.to_json()})
+            }
             Self::Asked { body, losses } if losses.is_empty() => json!({"body": body}),
             Self::Asked { body, losses } => {
                 let losses: Vec<_> = losses
@@ -164,6 +207,9 @@ impl Outcome {
         match self {
             Self::Refused(DecodeError::Shape { reason, .. }) => format!("refused: {reason}"),
             Self::Refused(error) => format!("refused: {error}"),
+            Self::Fetched { without, with } => {
+                format!("{}; fetched: {}", without.in_table(), with.in_table())
+            }
             Self::Asked { losses, .. } if losses.is_empty() => "exact".to_owned(),
             Self::Asked { losses, .. } => {
                 let lost = losses.iter().any(|loss| loss.kind == LossKind::Dropped);

@@ -25,6 +25,7 @@ it. Not edited by hand.
   a loss.
 * **lost**: it is not asked for this part. Reported as a loss.
 * **refused**: the request gets an error of its client's dialect that names the field.
+* **fetched**: what becomes of it with `media.fetch: on`, if the gateway gets what stands at the address.
 * **passes**: client and provider speak one dialect, and the bytes pass untouched.
 
 What is reported stands in the answer's header `x-penstock-losses`; a request that says

@@ -114,6 +114,9 @@ impl<'a> Words<'a> {
                 let words = own(400, INVALID, "unsupported_value");
                 at(provider, Self { param: error.path(), ..words })
             }
+            F::MediaNotFetched { path, fault } => {
+                Self { param: Some(path), ..own(400, INVALID, fault.code()) }
+            }
             F::UpstreamUnreachable { provider, .. } => {
                 at(provider, own(502, API, "upstream_unreachable"))
             }
