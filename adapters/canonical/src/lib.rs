@@ -13,6 +13,7 @@
 //! | [`usage`]      | how many tokens of which kind?                                       |
 //! | [`failure`]    | why was there no answer?                                             |
 //! | [`loss`]       | what could a translation not carry over?                             |
+//! | [`unsaid`]     | what of an answer has a client's dialect no words for?               |
 //! | [`dialect`]    | what must a provider's dialect be able to do?                        |
 //! | [`ingress`]    | what must a client's dialect be able to do?                          |
 //! | [`operation`]  | … beside answering: to count tokens, to make vectors of texts        |
@@ -27,4 +28,5 @@ pub mod failure;
 pub mod ingress;
 pub mod loss;
 pub mod operation;
+pub mod unsaid;
 pub mod usage;

@@ -186,6 +186,7 @@ impl ProxyHttp for Gateway {
         let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
+        let reported = exchange.reports_losses();
         let mut header = head::client_response(upstream_response, media, losses, named)?;
         if raw {
             pass::keep_form(upstream_response, &mut header)?;
@@ -213,7 +214,9 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    Streamed::translate(attempt.face.egress.decode_stream(), encoder, provider)
+                    let client = (encoder, exchange.ingress.vocabulary());
+                    let decoder = attempt.face.egress.decode_stream();
+                    Streamed::translate(decoder, client, reported, provider)
                 }));
                 Answer::Streamed
             }

@@ -11,8 +11,10 @@ use adapters_canonical::dialect::{StreamDecoder, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
+use adapters_canonical::unsaid::{Unsaid, Vocabulary};
 
 use crate::answer::Outcome;
+use crate::head;
 
 /// Whoever opens a stream at such length has begun to say something.
 const MOST_HELD: usize = 64 << 10;
@@ -42,6 +44,10 @@ enum Way {
     Translate {
         decoder: Box<dyn StreamDecoder>,
         encoder: Box<dyn StreamEncoder>,
+        /// Finds what the encoder has no words for.
+        unsaid: Box<Unsaid>,
+        /// Whether the client is told of what is lost.
+        reported: bool,
         /// Kept for its memory.
         deltas: Vec<Delta>,
     },
@@ -53,13 +59,15 @@ impl Streamed {
         Self::new(Way::Tap(tap), provider)
     }
 
-    /// From a provider that speaks another.
+    /// From a provider that speaks another. What is lost is told before the end, if `reported`.
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
-        encoder: Box<dyn StreamEncoder>,
+        (encoder, vocabulary): (Box<dyn StreamEncoder>, &'static Vocabulary),
+        reported: bool,
         provider: Arc<str>,
     ) -> Self {
-        Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
+        let (unsaid, deltas) = (Box::new(Unsaid::new(vocabulary)), Vec::new());
+        Self::new(Way::Translate { decoder, encoder, unsaid, reported, deltas }, provider)
     }
 
     fn new(way: Way, provider: Arc<str>) -> Self {
@@ -106,8 +114,9 @@ impl Streamed {
 
     /// What came of it.
     pub(crate) fn into_outcome(mut self) -> Outcome {
-        if let Way::Tap(tap) = &self.way {
-            self.outcome.kept_id = tap.kept_id();
+        match self.way {
+            Way::Tap(tap) => self.outcome.kept_id = tap.kept_id(),
+            Way::Translate { unsaid, .. } => self.outcome.losses.extend(unsaid.finish()),
         }
         self.outcome.unreported = self.unreported;
         self.outcome
@@ -200,7 +209,12 @@ impl Streamed {
         }
         match finished {
             Ok(()) => {
-                if let Way::Translate { encoder, .. } = &mut self.way {
+                if let Way::Translate { encoder, unsaid, reported, .. } = &mut self.way {
+                    let losses = &self.outcome.losses;
+                    let told = reported.then(|| head::losses(losses.iter().chain(&unsaid.losses())));
+                    if let Some(told) = told.flatten().as_ref().and_then(|it| it.to_str().ok()) {
+                        encoder.losses(told, out);
+                    }
                     encoder.finish(out);
                 }
                 self.ended = true;
@@ -241,7 +255,7 @@ impl Streamed {
                 *begun |= tap.saw_content() || tap.is_complete();
                 failed = tap.error().cloned();
             }
-            Way::Translate { encoder, deltas, .. } => {
+            Way::Translate { encoder, unsaid, deltas, .. } => {
                 for delta in deltas.drain(..) {
                     match delta {
                         Delta::Usage(ref usage) => {
@@ -252,7 +266,7 @@ impl Streamed {
                         }
                         Delta::Malformed(_) => outcome.malformed += 1,
                         Delta::Loss(loss) => {
-                            outcome.losses.push(loss);
+                            outcome.lose(loss);
                             continue;
                         }
                         Delta::Failure(error) => {
@@ -264,6 +278,7 @@ impl Streamed {
                             *unreported = unreported.saturating_add(words(other));
                         }
                     }
+                    unsaid.see(&delta);
                     encoder.push(&delta, out);
                 }
             }
@@ -292,6 +307,7 @@ fn words(delta: &Delta) -> u64 {
         | Delta::Logprobs { .. }
         | Delta::PartEnd { .. }
         | Delta::Usage(_)
+        | Delta::ServiceTier(_)
         | Delta::Finish { .. }
         | Delta::Failure(_)
         | Delta::Malformed(_)
@@ -305,6 +321,7 @@ fn is_content(delta: &Delta) -> bool {
         Delta::Start(_)
         | Delta::PartEnd { .. }
         | Delta::Usage(_)
+        | Delta::ServiceTier(_)
         | Delta::Failure(_)
         | Delta::Malformed(_)
         | Delta::Loss(_) => false,

@@ -6,7 +6,7 @@ use adapters_canonical::chat::{
     ToolCall, ToolKind,
 };
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::read;
 use adapters_json::string::Str;
 use serde::Deserialize;
@@ -40,10 +40,12 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
             "stands where the answer should be, or none is there",
         ));
     };
-    let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
+    let mut read = Read::default();
     for (at, raw) in output.iter().enumerate() {
-        item(raw, &format!("output[{at}]"), &mut parts, &mut logprobs)?;
+        item(raw, &format!("output[{at}]"), &mut read)?;
     }
+    let Read { parts, logprobs, mut losses } = read;
+    losses.extend(finish_loss(&response));
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = finish(&response, calls);
     let logprobs = Some(logprobs).filter(|tokens| !tokens.is_empty());
@@ -56,7 +58,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
         usage,
         service_tier: response.service_tier,
     };
-    Ok(value.into())
+    Ok(Translated { value, losses })
 }
 
 /// Why the answer ended.
@@ -81,16 +83,29 @@ pub(super) fn finish(response: &Response<'_>, calls: bool) -> Finish {
     }
 }
 
-/// Reads an item that is complete.
-pub(super) fn item(
-    raw: &RawValue,
-    path: &str,
-    parts: &mut Vec<Part>,
-    logprobs: &mut Vec<TokenLogprob>,
-) -> Result<(), DecodeError> {
+/// What a reason to end says that the shared ones do not.
+pub(super) fn finish_loss(response: &Response<'_>) -> Option<Loss> {
+    let native = response.incomplete_details.as_ref()?.reason.as_deref()?;
+    let own = !matches!(native, "content_filter" | "max_output_tokens");
+    let reason = "a reason of the provider's own; reported as complete";
+    own.then(|| Loss::adapted("incomplete_details.reason", reason))
+}
+
+/// What items say, one after another.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) parts: Vec<Part>,
+    pub(super) logprobs: Vec<TokenLogprob>,
+    pub(super) losses: Vec<Loss>,
+}
+
+/// Reads an item that is complete. `path` names it in errors and losses.
+pub(super) fn item(raw: &RawValue, path: &str, out: &mut Read) -> Result<(), DecodeError> {
     let item: Item<'_> = read::object(raw, path)?;
+    losses(&item, path, &mut out.losses);
+    let parts = &mut out.parts;
     match item.kind.as_deref().unwrap_or_default() {
-        "message" => message(&item, path, parts, logprobs)?,
+        "message" => message(&item, path, out)?,
         "reasoning" => parts.push(Part::Reasoning(thought(item))),
         kind @ ("function_call" | "custom_tool_call") => {
             let kind = tool_kind(kind);
@@ -120,12 +135,31 @@ pub(super) fn call_id(item: &Item<'_>) -> String {
     named(&item.call_id).or_else(|| named(&item.id)).unwrap_or_else(|| "call_0".to_owned())
 }
 
-fn message(
-    item: &Item<'_>,
-    path: &str,
-    parts: &mut Vec<Part>,
-    logprobs: &mut Vec<TokenLogprob>,
-) -> Result<(), DecodeError> {
+/// What of an item has no place in the canonical answer.
+fn losses(item: &Item<'_>, path: &str, losses: &mut Vec<Loss>) {
+    let kind = item.kind.as_deref().unwrap_or_default();
+    let mut lose = |name: &str, why: &'static str| {
+        losses.push(Loss::dropped(format!("{path}.{name}"), why));
+    };
+    match kind {
+        "message" if item.phase.is_some() => {
+            lose("phase", "whether words are a remark or the answer is not told apart");
+        }
+        "function_call" | "custom_tool_call" if item.namespace.is_some() => {
+            lose("namespace", "functions have no namespaces");
+        }
+        "reasoning" => {
+            let summary = item.summary.as_ref().is_some_and(|words| !words.is_empty());
+            let content = item.content.is_some_and(|raw| !matches!(raw.get(), "[]" | "null"));
+            if summary && content {
+                lose("content", "a thought is told by its summary, not word for word");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn message(item: &Item<'_>, path: &str, out: &mut Read) -> Result<(), DecodeError> {
     let Some(content) = item.content else { return Ok(()) };
     let content: Vec<&RawValue> = serde_json::from_str(content.get())
         .map_err(|_| DecodeError::shape(format!("{path}.content"), "must be a list of parts"))?;
@@ -133,15 +167,24 @@ fn message(
         let content: Content<'_> = read::object(raw, &format!("{path}.content[{at}]"))?;
         match &*content.kind {
             "output_text" => {
-                let annotations = content.annotations.unwrap_or_default();
-                logprobs.extend(content.logprobs.unwrap_or_default().into_iter().map(token));
-                parts.push(Part::Text(Text {
-                    citations: annotations.into_iter().filter_map(annotation::read).collect(),
+                let mut citations = Vec::new();
+                for (nth, raw) in content.annotations.unwrap_or_default().into_iter().enumerate() {
+                    match annotation::read(raw) {
+                        Some(citation) => citations.push(citation),
+                        None => out.losses.push(Loss::dropped(
+                            format!("{path}.content[{at}].annotations[{nth}]"),
+                            "not a known kind of annotation",
+                        )),
+                    }
+                }
+                out.logprobs.extend(content.logprobs.unwrap_or_default().into_iter().map(token));
+                out.parts.push(Part::Text(Text {
+                    citations,
                     ..content.text.unwrap_or_default().into()
                 }));
             }
-            "refusal" => parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
-            _ => parts
+            "refusal" => out.parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
+            _ => out.parts
                 .push(Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() })),
         }
     }

@@ -10,7 +10,7 @@ use super::Parts;
 use super::call::{Calls, fragment, legacy_fragment};
 use super::sound::Sound;
 use crate::citation::{self, characters};
-use crate::egress::response::{Piece, logprobs, picture, piece};
+use crate::egress::response::{Piece, audio_loss, logprobs, picture, piece};
 use crate::thought;
 use crate::wire::answer::Message;
 use crate::wire::content::{Content, Kept, ReasoningDetail};
@@ -108,6 +108,9 @@ impl ChoiceState {
         self.say(Words::Refusal, delta.refusal.unwrap_or_default(), out);
         if let Some(audio) = delta.audio {
             self.say(Words::Text, audio.transcript.unwrap_or_default(), out);
+            if audio.id.is_some() {
+                self.lose(audio_loss(self.index), out);
+            }
             if let Some(loss) = self.sound.add(audio.data.as_deref(), self.index) {
                 self.lose(loss, out);
             }
