@@ -39,8 +39,10 @@ pub fn level(dialect: Dialect, answer: &Value) -> Value {
         Dialect::Gemini => &["avgLogprobs"],
     };
     prune(&mut answer, only_in_one);
-    if dialect == Dialect::Gemini {
-        gemini::join(&mut answer);
+    match dialect {
+        Dialect::OpenAi => openai::forget_unbound(&mut answer),
+        Dialect::Gemini => gemini::join(&mut answer),
+        Dialect::Responses | Dialect::Anthropic => {}
     }
     answer
 }

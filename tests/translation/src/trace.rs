@@ -1,6 +1,6 @@
 //! Which words of an answer reach a client, found by changing them one at a time.
 //!
-//! A scalar is *said* if the client's answer changes with it. It is *lost* if not, and a loss is
+//! A scalar is *said* if the client's answer, or what is reported of it, changes with it. It is *lost* if not, and a loss is
 //! reported because of it: one that vanishes when the scalar, or the least object around it that
 //! brings the loss about, is taken away. Everything else is dropped in silence.
 
@@ -55,7 +55,7 @@ pub fn fates(
         let said = others(name, value).into_iter().any(|other| {
             let mut answer = answer.clone();
             set(&mut answer, path, other);
-            tell(&answer).is_some_and(|other| other.body != told.body)
+            tell(&answer).is_some_and(|other| other != *told)
         });
         match said {
             true => Fate::Said,
@@ -113,6 +113,10 @@ fn causes(answer: &Value, told: &Told, tell: &dyn Fn(&Value) -> Option<Told>) ->
         let mut answer = answer.clone();
         remove(&mut answer, path);
         let Some(less) = tell(&answer) else { return };
+        // What is no answer any more, or another one, says nothing about the loss.
+        if less.losses.keys().any(|loss| !told.losses.contains_key(loss)) {
+            return;
+        }
         let fewer = |loss: &&String| less.losses.get(*loss) < told.losses.get(*loss);
         let gone: Vec<_> = told.losses.keys().filter(fewer).collect();
         if !gone.is_empty() {
@@ -139,8 +143,8 @@ fn others(name: &str, value: &Value) -> Vec<Value> {
         "blockReason" => &["SAFETY", "OTHER"],
         "reason" => &["max_output_tokens", "content_filter"],
         "status" => &["completed", "incomplete", "failed"],
+        "format" => &["anthropic-claude-v1", "google-gemini-v1"],
         "service_tier" | "serviceTier" => &["default", "standard", "priority"],
-        "created" | "created_at" => &[],
         _ => &[],
     };
     let words = words.iter().map(|word| json!(word)).filter(|word| word != value);

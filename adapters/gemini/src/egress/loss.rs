@@ -16,6 +16,11 @@ pub(super) fn of_response(response: &Response<'_>, losses: &mut Vec<Loss>) {
 
 fn of_feedback(feedback: &PromptFeedback<'_>, losses: &mut Vec<Loss>) {
     let rated = feedback.safety_ratings.as_ref().is_some_and(|ratings| !ratings.is_empty());
+    let other = |reason: &str| !matches!(reason, "" | "BLOCK_REASON_UNSPECIFIED" | "SAFETY");
+    if feedback.block_reason.as_deref().is_some_and(other) {
+        let why = "a reason of this provider's own; reported as `content_filter`";
+        losses.push(Loss::adapted("promptFeedback.blockReason", why));
+    }
     if feedback.block_reason.is_some() && rated {
         let path = "promptFeedback.safetyRatings";
         losses.push(Loss::dropped(path, "which rating blocked it has no place"));

@@ -2,7 +2,7 @@
 
 use adapters_canonical::chat::MediaSource;
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::unsaid::{Vocabulary, lost};
+use adapters_canonical::unsaid::{Vocabulary, adapted, lost};
 
 /// Read by whole and streamed answers alike.
 pub(super) static VOCABULARY: Vocabulary = Vocabulary {
@@ -17,6 +17,9 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
         }
     },
     audio: |media| match media.source {
+        MediaSource::Base64(_) if media.mime_type.is_some() => {
+            adapted("what form a sound has is not said: it may not be the one that was asked for")
+        }
         MediaSource::Base64(_) => None,
         MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => {
             lost("the dialect takes sound as data only")

@@ -17,6 +17,7 @@ use crate::ingress::annotation;
 use crate::passthrough;
 use crate::wire::item::{Content, Item, Logprob, Words};
 use crate::wire::response::{Response, seconds};
+use crate::wire::usage::ToolUsage;
 
 /// Reads a response object.
 ///
@@ -46,6 +47,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     }
     let Read { parts, logprobs, mut losses } = read;
     losses.extend(finish_loss(&response));
+    losses.extend(drawing_loss(&response));
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = finish(&response, calls);
     let logprobs = Some(logprobs).filter(|tokens| !tokens.is_empty());
@@ -89,6 +91,13 @@ pub(super) fn finish_loss(response: &Response<'_>) -> Option<Loss> {
     let own = !matches!(native, "content_filter" | "max_output_tokens");
     let reason = "a reason of the provider's own; reported as complete";
     own.then(|| Loss::adapted("incomplete_details.reason", reason))
+}
+
+/// That pictures were counted apart.
+pub(super) fn drawing_loss(response: &Response<'_>) -> Option<Loss> {
+    let drew = response.tool_usage.as_ref().is_some_and(ToolUsage::drew);
+    let why = "tokens of pictures that were drawn are not counted";
+    drew.then(|| Loss::dropped("tool_usage.image_gen", why))
 }
 
 /// What items say, one after another.
@@ -148,6 +157,9 @@ fn losses(item: &Item<'_>, path: &str, losses: &mut Vec<Loss>) {
         "function_call" | "custom_tool_call" if item.namespace.is_some() => {
             lose("namespace", "functions have no namespaces");
         }
+        "image_generation_call" if item.revised_prompt.is_some() => {
+            lose("revised_prompt", "in what words a picture was drawn has no place");
+        }
         "reasoning" => {
             let summary = item.summary.as_ref().is_some_and(|words| !words.is_empty());
             let content = item.content.is_some_and(|raw| !matches!(raw.get(), "[]" | "null"));
@@ -170,7 +182,15 @@ fn message(item: &Item<'_>, path: &str, out: &mut Read) -> Result<(), DecodeErro
                 let mut citations = Vec::new();
                 for (nth, raw) in content.annotations.unwrap_or_default().into_iter().enumerate() {
                     match annotation::read(raw) {
-                        Some(citation) => citations.push(citation),
+                        Some(citation) => {
+                            if annotation::in_container(raw) {
+                                out.losses.push(Loss::dropped(
+                                    format!("{path}.content[{at}].annotations[{nth}].container_id"),
+                                    "which container holds a file has no place",
+                                ));
+                            }
+                            citations.push(citation);
+                        }
                         None => out.losses.push(Loss::dropped(
                             format!("{path}.content[{at}].annotations[{nth}]"),
                             "not a known kind of annotation",

@@ -406,6 +406,7 @@ impl State {
         let finish = response::finish(&response, self.parts.any_call);
         self.done = true;
         out.extend(response::finish_loss(&response).map(Delta::Loss));
+        out.extend(response::drawing_loss(&response).map(Delta::Loss));
         out.extend(response.service_tier.take().map(Delta::ServiceTier));
         if let Some(usage) = passthrough::tokens(response.usage, response.tool_usage.as_ref()) {
             out.push(Delta::Usage(usage));

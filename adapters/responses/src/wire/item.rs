@@ -24,6 +24,7 @@ pub(crate) struct Item<'a> {
     pub(crate) encrypted_content: Option<String>,
     pub(crate) phase: Option<IgnoredAny>,
     pub(crate) namespace: Option<IgnoredAny>,
+    pub(crate) revised_prompt: Option<IgnoredAny>,
 }
 
 /// `summary_text` or `reasoning_text`.

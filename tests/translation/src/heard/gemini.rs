@@ -1,5 +1,7 @@
 //! Chunks of `streamGenerateContent`, put together.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{append, extend};
@@ -71,10 +73,23 @@ pub(super) fn join(answer: &mut Value) {
             }
         }
         for part in &mut joined {
+            if let Some(seal) = part.get("thoughtSignature").and_then(Value::as_str) {
+                part["thoughtSignature"] = uncovered(seal).into();
+            }
             if let Some(part) = part.as_object_mut() {
                 part.retain(|_, value| !value.is_null());
             }
         }
         *parts = joined;
+    }
+}
+
+/// A seal of another provider in our form, without how many bytes of words it covers: only in a
+/// stream is that not plain.
+fn uncovered(seal: &str) -> String {
+    let read = STANDARD.decode(seal).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    match read {
+        Some(text) => text.split(",\"covers\":").next().unwrap_or_default().trim_end_matches('}').to_owned(),
+        None => seal.to_owned(),
     }
 }

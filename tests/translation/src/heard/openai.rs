@@ -81,3 +81,18 @@ fn join(one: &mut Value, more: &Value) {
         }
     }
 }
+
+/// A stream says whose a thought is before it knows whether that will matter: where no seal and no
+/// name followed, an answer in one piece says nothing of it.
+pub(super) fn forget_unbound(answer: &mut Value) {
+    for choice in answer["choices"].as_array_mut().into_iter().flatten() {
+        let Some(message) = choice["message"].as_object_mut() else { continue };
+        let bound = |detail: &Value| {
+            ["signature", "data", "id"].iter().any(|name| detail.get(name).is_some())
+        };
+        let details = message.get("reasoning_details").and_then(Value::as_array);
+        if details.is_some_and(|details| !details.iter().any(bound)) {
+            message.remove("reasoning_details");
+        }
+    }
+}

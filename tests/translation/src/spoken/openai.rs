@@ -43,10 +43,18 @@ impl Stream {
     fn choice(&mut self, choice: &Value) {
         let (index, message) = (&choice["index"], &choice["message"]);
         self.delta(index, json!({"role": "assistant", "content": ""}));
-        for name in ["reasoning_content", "reasoning", "content", "refusal"] {
+        for name in ["reasoning_content", "reasoning", "reasoning_details", "content", "refusal"] {
             self.words(index, name, &message[name]);
         }
-        let done = ["role", "reasoning_content", "reasoning", "content", "refusal", "tool_calls"];
+        let done = [
+            "role",
+            "reasoning_content",
+            "reasoning",
+            "reasoning_details",
+            "content",
+            "refusal",
+            "tool_calls",
+        ];
         for (name, value) in without(message, &done) {
             match name.as_str() {
                 "audio" => self.audio(index, &value),
