@@ -144,6 +144,9 @@ pub(super) fn call_id(item: &Item<'_>) -> String {
     named(&item.call_id).or_else(|| named(&item.id)).unwrap_or_else(|| "call_0".to_owned())
 }
 
+/// The phase that a message has unless it says otherwise.
+const FINAL: &str = "\"final_answer\"";
+
 /// What of an item has no place in the canonical answer.
 fn losses(item: &Item<'_>, path: &str, losses: &mut Vec<Loss>) {
     let kind = item.kind.as_deref().unwrap_or_default();
@@ -151,8 +154,8 @@ fn losses(item: &Item<'_>, path: &str, losses: &mut Vec<Loss>) {
         losses.push(Loss::dropped(format!("{path}.{name}"), why));
     };
     match kind {
-        "message" if item.phase.is_some() => {
-            lose("phase", "whether words are a remark or the answer is not told apart");
+        "message" if item.phase.is_some_and(|phase| phase.get() != FINAL) => {
+            lose("phase", "that words are a remark, and not yet the answer, is not told");
         }
         "function_call" | "custom_tool_call" if item.namespace.is_some() => {
             lose("namespace", "functions have no namespaces");

@@ -1,6 +1,6 @@
 //! Each answer of each provider, at each client.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -48,6 +48,8 @@ pub(crate) fn tried(provider: &Provider, findings: &mut Findings) -> String {
     assert!(files.len() > 30, "{}", files.len());
     let plain = files[0].json["answer"].clone();
     let mut rows = String::new();
+    // What each client is not told of any answer is said once.
+    let mut always: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (at, File { path, field, json }) in files.iter().enumerate() {
         let answer = &json["answer"];
         let mut golden = json!({"field": field, "answer": answer});
@@ -66,7 +68,12 @@ pub(crate) fn tried(provider: &Provider, findings: &mut Findings) -> String {
                 streams_alike(&name, &client, provider, answer, &whole, findings);
             }
             let compared = if at == 0 { json!({}) } else { plain.clone() };
-            let left_out = silent(&name, &client, provider, (answer, &compared), &whole, findings);
+            let mut left_out = silent(&name, &client, provider, (answer, &compared), &whole, findings);
+            if at == 0 {
+                always.insert(client.title, left_out.reasons.clone());
+            } else if let (false, Some(always)) = (left_out.all, always.get(client.title)) {
+                left_out.reasons.retain(|why| !always.contains(why));
+            }
             let _ = write!(rows, " {} |", cell(&whole, &left_out));
             let usual = match at {
                 0 => json!({}),
@@ -86,9 +93,10 @@ fn cell(whole: &Answered, left_out: &LeftOut) -> String {
         (true, true) => String::new(),
         (_, _) => in_table(&whole.losses),
     };
-    for why in &left_out.reasons {
+    for (at, why) in left_out.reasons.iter().enumerate() {
         let before = if cell.is_empty() { "" } else { "; " };
-        let _ = write!(cell, "{before}left out: {why}");
+        let begin = if at == 0 { "left out: " } else { "" };
+        let _ = write!(cell, "{before}{begin}{why}");
     }
     if cell.is_empty() { "exact".to_owned() } else { cell }
 }

@@ -29,7 +29,8 @@ the same, and so are its losses.
 * **exact**: the client gets the same, in its own words.
 * **adapted**: it gets nearly the same, in another way. Reported as a loss.
 * **lost**: it does not get this. Reported as a loss.
-* **left out**: it does not get this, nobody says so, and the table says why that does not matter.
+* **left out**: it does not get this, nobody says so, and the table says why that does not matter;
+  what is left out of every answer stands in the first row of its table only.
 
 The test changes every scalar of every answer: what neither changes the client's answer, nor is
 reported, nor has a reason on the list in `tests/translation/tests/table/silence.rs` fails it. Losses are
