@@ -347,7 +347,8 @@ mod tests {
     #[test]
     fn a_stream_loses_what_the_whole_loses_under_the_same_names() {
         let quoted = Citation { quote: Some("q".to_owned()), ..Citation::default() };
-        let text = Text { text: "a".to_owned(), citations: vec![quoted.clone()], ..Text::default() };
+        let text =
+            Text { text: "a".to_owned(), citations: vec![quoted.clone()], ..Text::default() };
         let finish = Finish { message: Some("m".to_owned()), ..FinishReason::Stop.into() };
         let usage = Usage { reasoning: Some(3), ..Usage::default() };
         let choice = |index, parts| Choice { index, parts, finish: finish.clone(), logprobs: None };

@@ -211,7 +211,8 @@ impl Streamed {
             Ok(()) => {
                 if let Way::Translate { encoder, unsaid, reported, .. } = &mut self.way {
                     let losses = &self.outcome.losses;
-                    let told = reported.then(|| head::losses(losses.iter().chain(&unsaid.losses())));
+                    let told =
+                        reported.then(|| head::losses(losses.iter().chain(&unsaid.losses())));
                     if let Some(told) = told.flatten().as_ref().and_then(|it| it.to_str().ok()) {
                         encoder.losses(told, out);
                     }

@@ -99,7 +99,9 @@ pub fn pattern(path: &[Step]) -> String {
 /// A path of a loss without its numbers.
 #[must_use]
 pub fn unnumbered(path: &str) -> String {
-    path.split_inclusive('[').map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit())).collect()
+    path.split_inclusive('[')
+        .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
+        .collect()
 }
 
 /// The least places without which a loss vanishes. That a `type` brings it about says nothing: the
@@ -241,12 +243,8 @@ mod tests {
         let places = new_scalars(&answer, &json!({}));
         let fates = fates(&answer, &places, &told, &tell);
         let found: Vec<_> = places.iter().map(|path| pattern(path)).zip(fates).collect();
-        let expected = [
-            ("a", Fate::Said),
-            ("b.x", Fate::Lost),
-            ("b.z[]", Fate::Lost),
-            ("c", Fate::Silent),
-        ];
+        let expected =
+            [("a", Fate::Said), ("b.x", Fate::Lost), ("b.z[]", Fate::Lost), ("c", Fate::Silent)];
         assert_eq!(found, expected.map(|(path, fate)| (path.to_owned(), fate)));
     }
 

@@ -199,8 +199,8 @@ fn chat_request() -> impl Strategy<Value = Value> {
             json!({"role": "tool", "tool_call_id": "call_1", "content": result}),
         ]
     });
-    let turn = (user, prop_oneof![said, called])
-        .prop_map(|(user, rest)| [vec![user], rest].concat());
+    let turn =
+        (user, prop_oneof![said, called]).prop_map(|(user, rest)| [vec![user], rest].concat());
     let function = json!({"type": "function", "function": {"name": "f", "description": "Does.",
         "parameters": {"type": "object", "properties": {"z": {"type": "string"}}},
         "strict": false}});
@@ -216,15 +216,18 @@ fn chat_request() -> impl Strategy<Value = Value> {
         ("service_tier", vec![json!("flex")]),
         ("verbosity", vec![json!("low")]),
         ("reasoning_effort", vec![json!("low"), json!("high")]),
-        ("response_format", vec![
-            json!({"type": "json_object"}),
-            json!({"type": "json_schema", "json_schema": schema}),
-        ]),
+        (
+            "response_format",
+            vec![
+                json!({"type": "json_object"}),
+                json!({"type": "json_schema", "json_schema": schema}),
+            ],
+        ),
         ("metadata", vec![json!({"a": "b"})]),
         ("store", vec![json!(false)]),
         ("prompt_cache_key", vec![json!("k")]),
         ("prompt_cache_retention", vec![json!("24h")]),
-        ("safety_identifier", vec![json!("u")]),
+        ("user", vec![json!("u")]),
     ]);
     (prop::option::of(system), prop::collection::vec(turn, 1..3), more).prop_map(
         |(system, turns, more)| {
@@ -256,21 +259,16 @@ fn chat_meant(request: &mut Value) {
 fn item() -> impl Strategy<Value = Value> {
     let annotation = json!({"type": "url_citation", "url": "https://a.example/1", "title": "t",
         "start_index": 0, "end_index": 1});
-    let token = json!({"token": "a", "logprob": -0.5, "bytes": [97], "top_logprobs": []});
-    let text = (words(), any::<bool>(), any::<bool>()).prop_map(move |(text, cited, likely)| {
+    let text = (words(), any::<bool>()).prop_map(move |(text, cited)| {
         let mut part = json!({"type": "output_text", "text": text, "annotations": []});
         if cited {
             part["annotations"] = json!([annotation]);
         }
-        if likely {
-            part["logprobs"] = json!([token]);
-        }
         part
     });
     let refusal = words().prop_map(|text| json!({"type": "refusal", "refusal": text}));
-    let message = prop_oneof![4 => text, 1 => refusal].prop_map(
-        |part| json!({"type": "message", "role": "assistant", "content": [part]}),
-    );
+    let message = prop_oneof![4 => text, 1 => refusal]
+        .prop_map(|part| json!({"type": "message", "role": "assistant", "content": [part]}));
     prop_oneof![
         3 => message,
         1 => (words(), prop::option::of(seal())).prop_map(|(text, seal)| {
@@ -301,13 +299,16 @@ fn response_answer() -> impl Strategy<Value = Value> {
             "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": 0},
             "output_tokens_details": {"reasoning_tokens": output}})
     });
-    (prop::collection::vec(item(), 1..5), usage, more, any::<bool>()).prop_map(
-        |(mut output, usage, more, cut)| {
+    (prop::collection::vec(item(), 1..5), usage, more, any::<[bool; 2]>()).prop_map(
+        |(mut output, usage, more, [cut, likely])| {
             // Texts that follow each other share a message.
             output.dedup_by(|a, b| a["type"] == "message" && b["type"] == "message");
             for (at, item) in output.iter_mut().enumerate() {
                 if item["id"].is_null() {
                     item["id"] = format!("it_{at}").into();
+                }
+                if likely {
+                    give_likelihoods(item);
                 }
             }
             let mut answer = json!({"id": "resp_1", "object": "response", "created_at": 7,
@@ -321,10 +322,29 @@ fn response_answer() -> impl Strategy<Value = Value> {
     )
 }
 
+/// Each text gets those of its tokens: one for all of it.
+fn give_likelihoods(item: &mut Value) {
+    for part in item["content"].as_array_mut().into_iter().flatten() {
+        if let Some(text) = part["text"].as_str().map(str::to_owned) {
+            part["logprobs"] = json!([{"token": text, "logprob": -0.5, "bytes": text.as_bytes(),
+                "top_logprobs": [{"token": "b", "logprob": -1.5, "bytes": [98]}]}]);
+        }
+    }
+}
+
 /// What a response repeats of its request, and the names of its items, are the writer's own.
 fn response_meant(answer: &mut Value) {
-    let kept = ["id", "object", "created_at", "status", "model", "output", "usage", "service_tier",
-        "incomplete_details"];
+    let kept = [
+        "id",
+        "object",
+        "created_at",
+        "status",
+        "model",
+        "output",
+        "usage",
+        "service_tier",
+        "incomplete_details",
+    ];
     answer.as_object_mut().unwrap().retain(|name, _| kept.contains(&name.as_str()));
     // Without one, it is the one asked for.
     if answer["service_tier"].is_null() || answer["service_tier"] == "auto" {
@@ -360,8 +380,8 @@ fn response_request() -> impl Strategy<Value = Value> {
             json!({"type": "function_call_output", "call_id": "call_1", "output": result}),
         ]
     });
-    let turn = (user, prop_oneof![said, called])
-        .prop_map(|(user, rest)| [vec![user], rest].concat());
+    let turn =
+        (user, prop_oneof![said, called]).prop_map(|(user, rest)| [vec![user], rest].concat());
     let function = json!({"type": "function", "name": "f", "description": "Does.",
         "parameters": {"type": "object", "properties": {}}, "strict": false});
     let custom = json!({"type": "custom", "name": "g", "description": "Does too."});
@@ -373,7 +393,7 @@ fn response_request() -> impl Strategy<Value = Value> {
         ("service_tier", vec![json!("flex")]),
         ("metadata", vec![json!({"a": "b"})]),
         ("prompt_cache_key", vec![json!("k")]),
-        ("safety_identifier", vec![json!("u")]),
+        ("user", vec![json!("u")]),
     ]);
     (prop::collection::vec(turn, 1..3), more).prop_map(|(turns, more)| {
         let input: Vec<Value> = turns.concat();
@@ -445,9 +465,7 @@ fn message_answer() -> impl Strategy<Value = Value> {
         ("cache_read_input_tokens", vec![json!(0), json!(9)]),
         ("cache_creation_input_tokens", vec![json!(3)]),
         ("output_tokens_details", vec![json!({"thinking_tokens": 2})]),
-        ("server_tool_use", vec![
-            json!({"web_search_requests": 2, "web_fetch_requests": 0}),
-        ]),
+        ("server_tool_use", vec![json!({"web_search_requests": 2, "web_fetch_requests": 0})]),
         ("service_tier", vec![json!("standard"), json!("priority"), json!("batch")]),
     ]);
     (prop::collection::vec(block(), 1..5), ends, usage).prop_map(|(content, ends, usage)| {
@@ -541,10 +559,7 @@ fn content_request() -> impl Strategy<Value = Value> {
             "thoughtSignature": seal});
         let result = json!({"functionResponse": {"id": "c1", "name": "f",
             "response": {"output": result}}});
-        vec![
-            json!({"role": "model", "parts": [call]}),
-            json!({"role": "user", "parts": [result]}),
-        ]
+        vec![json!({"role": "model", "parts": [call]}), json!({"role": "user", "parts": [result]})]
     });
     let said = (user.clone(), said).prop_map(|(user, rest)| [vec![user], rest].concat());
     let called = (user.clone(), called, words()).prop_map(|(user, rest, text)| {
@@ -561,8 +576,11 @@ fn content_request() -> impl Strategy<Value = Value> {
     ]);
     let more = members(vec![
         ("systemInstruction", vec![json!({"parts": [{"text": "Be brief."}]})]),
-        ("tools", vec![json!([{"functionDeclarations": [{"name": "f", "description": "Does.",
-            "parametersJsonSchema": {"type": "object", "properties": {}}}]}])]),
+        (
+            "tools",
+            vec![json!([{"functionDeclarations": [{"name": "f", "description": "Does.",
+            "parametersJsonSchema": {"type": "object", "properties": {}}}]}])],
+        ),
     ]);
     (prop::collection::vec(prop_oneof![said, called], 0..3), user, generation, more).prop_map(
         |(turns, last, generation, more)| {

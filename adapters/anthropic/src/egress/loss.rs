@@ -22,7 +22,10 @@ pub(super) fn of_block(block: &Block<'_>, at: u64) -> Vec<Loss> {
 /// Of a citation that [has one](citation::has_place).
 pub(super) fn of_citation(at: u64) -> Loss {
     let path = format!("content[{at}].citations");
-    Loss::adapted(path, "where in its source the cited words stand, and the seal on it, have no place")
+    Loss::adapted(
+        path,
+        "where in its source the cited words stand, and the seal on it, have no place",
+    )
 }
 
 /// Of where code ran.
@@ -39,8 +42,7 @@ pub(super) fn of_context_management() -> Loss {
 /// refusal.
 pub(super) fn of_stop(native: Option<&str>, details: Option<&RawValue>) -> Vec<Loss> {
     let reason = match native {
-        None
-        | Some("end_turn" | "stop_sequence" | "max_tokens" | "tool_use" | "refusal") => None,
+        None | Some("end_turn" | "stop_sequence" | "max_tokens" | "tool_use" | "refusal") => None,
         Some("model_context_window_exceeded") => {
             Some("the context window is full; reported as `length`")
         }
@@ -49,9 +51,9 @@ pub(super) fn of_stop(native: Option<&str>, details: Option<&RawValue>) -> Vec<L
     };
     let reason = reason.map(|reason| Loss::adapted("choices[0].finish_reason", reason));
     let details = details.and_then(|raw| serde_json::from_str::<StopDetails>(raw.get()).ok());
-    let category = details.and_then(|details| details.category).map(|_| {
-        Loss::dropped("stop_details.category", "what kind of refusal it is has no place")
-    });
+    let category = details
+        .and_then(|details| details.category)
+        .map(|_| Loss::dropped("stop_details.category", "what kind of refusal it is has no place"));
     reason.into_iter().chain(category).collect()
 }
 

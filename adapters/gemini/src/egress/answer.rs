@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 
 use super::annotation;
 use super::arguments::Node;
-use super::{error, loss};
 use super::finish::{blocked, finish, is_final};
 use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media, tier};
 use super::usage::Tally;
+use super::{error, loss};
 use crate::call_id::CallIds;
 use crate::wire::response::{Candidate, FunctionCall, Part, PromptFeedback, Response};
 use adapters_json::string::Str;

@@ -2,7 +2,9 @@
 
 use adapters_canonical::loss::Loss;
 
-use crate::wire::response::{Candidate, Citation, GroundingMetadata, Part, PromptFeedback, Response};
+use crate::wire::response::{
+    Candidate, Citation, GroundingMetadata, Part, PromptFeedback, Response,
+};
 
 /// Of an answer, or of a chunk of one, but for its candidates.
 pub(super) fn of_response(response: &Response<'_>, losses: &mut Vec<Loss>) {

@@ -9,9 +9,9 @@ use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use super::{annotation, loss};
 use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
+use super::{annotation, loss};
 use crate::call_id::CallIds;
 use crate::wire;
 use crate::wire::response::{Blob, Candidate, FunctionCall, Response};

@@ -30,7 +30,11 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
         Count { name: "cache_write", of: |it| it.cache_write, lack: IN_ALL },
         Count { name: "accepted_prediction", of: |it| it.accepted_prediction, lack: OUT_ALL },
         Count { name: "rejected_prediction", of: |it| it.rejected_prediction, lack: OUT_ALL },
-        Count { name: "web_searches", of: |it| it.web_searches, lack: lost("searches are not counted") },
+        Count {
+            name: "web_searches",
+            of: |it| it.web_searches,
+            lack: lost("searches are not counted"),
+        },
     ],
     service_tier: |_| None,
 };

@@ -5,6 +5,7 @@ use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Media, MediaSource, Opaque, Part, Text, Thought,
     ToolCall, ToolKind,
 };
+use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::read;
@@ -85,8 +86,20 @@ pub(super) fn finish(response: &Response<'_>, calls: bool) -> Finish {
     }
 }
 
+/// What the last event of a stream says of the end.
+pub(super) fn ended(response: Response<'_>, calls: bool) -> Vec<Delta> {
+    let finish = finish(&response, calls);
+    let losses = finish_loss(&response).into_iter().chain(drawing_loss(&response));
+    let mut deltas: Vec<Delta> = losses.map(Delta::Loss).collect();
+    deltas.extend(response.service_tier.map(Delta::ServiceTier));
+    let usage = passthrough::tokens(response.usage, response.tool_usage.as_ref());
+    deltas.extend(usage.map(Delta::Usage));
+    deltas.push(Delta::Finish { choice: 0, finish });
+    deltas
+}
+
 /// What a reason to end says that the shared ones do not.
-pub(super) fn finish_loss(response: &Response<'_>) -> Option<Loss> {
+fn finish_loss(response: &Response<'_>) -> Option<Loss> {
     let native = response.incomplete_details.as_ref()?.reason.as_deref()?;
     let own = !matches!(native, "content_filter" | "max_output_tokens");
     let reason = "a reason of the provider's own; reported as complete";
@@ -94,7 +107,7 @@ pub(super) fn finish_loss(response: &Response<'_>) -> Option<Loss> {
 }
 
 /// That pictures were counted apart.
-pub(super) fn drawing_loss(response: &Response<'_>) -> Option<Loss> {
+fn drawing_loss(response: &Response<'_>) -> Option<Loss> {
     let drew = response.tool_usage.as_ref().is_some_and(ToolUsage::drew);
     let why = "tokens of pictures that were drawn are not counted";
     drew.then(|| Loss::dropped("tool_usage.image_gen", why))
@@ -207,7 +220,8 @@ fn message(item: &Item<'_>, path: &str, out: &mut Read) -> Result<(), DecodeErro
                 }));
             }
             "refusal" => out.parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
-            _ => out.parts
+            _ => out
+                .parts
                 .push(Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() })),
         }
     }

@@ -403,15 +403,8 @@ impl State {
             }
         }
         self.close_all(out);
-        let finish = response::finish(&response, self.parts.any_call);
         self.done = true;
-        out.extend(response::finish_loss(&response).map(Delta::Loss));
-        out.extend(response::drawing_loss(&response).map(Delta::Loss));
-        out.extend(response.service_tier.take().map(Delta::ServiceTier));
-        if let Some(usage) = passthrough::tokens(response.usage, response.tool_usage.as_ref()) {
-            out.push(Delta::Usage(usage));
-        }
-        out.push(Delta::Finish { choice: 0, finish });
+        out.extend(response::ended(response, self.parts.any_call));
         Ok(())
     }
 

@@ -33,9 +33,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
         FinishReason::Stop
         | FinishReason::Length
         | FinishReason::ToolCalls
-        | FinishReason::ContentFilter => {
-            lost("what the provider says about the end has no place")
-        }
+        | FinishReason::ContentFilter => lost("what the provider says about the end has no place"),
     },
     usage: &[],
     service_tier: |tier| match TIERS.contains(&tier) {

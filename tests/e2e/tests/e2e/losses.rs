@@ -113,9 +113,7 @@ async fn what_gets_lost_is_named_in_the_words_of_whoever_asked() {
 fn lossy(dialect: Dialect) -> (Value, &'static str) {
     match dialect {
         Dialect::OpenAi => (json!({"moderation": {"flagged": true}}), "moderation;dropped"),
-        Dialect::Anthropic => {
-            (json!({"container": {"id": "container_1"}}), "container;dropped")
-        }
+        Dialect::Anthropic => (json!({"container": {"id": "container_1"}}), "container;dropped"),
         Dialect::Gemini => (json!({"modelStatus": {"message": "old"}}), "modelStatus;dropped"),
     }
 }
@@ -124,8 +122,8 @@ fn lossy(dialect: Dialect) -> (Value, &'static str) {
 fn saying(dialect: Dialect, more: &Value) -> Script {
     let more = more.clone();
     Script::new(move |request, _| {
-        let streamed = request.path.contains("streamGenerateContent")
-            || request.json()["stream"] == true;
+        let streamed =
+            request.path.contains("streamGenerateContent") || request.json()["stream"] == true;
         let extended = |data: &str, at: Option<&str>| {
             let mut data: Value = serde_json::from_str(data).unwrap();
             let place = match at {
@@ -206,7 +204,8 @@ async fn what_an_answer_loses_is_named_in_its_header_and_what_a_stream_loses_bef
 }
 
 #[tokio::test]
-async fn an_answer_is_never_refused_for_what_it_loses_and_nobody_hears_of_it_who_does_not_want_to() {
+async fn an_answer_is_never_refused_for_what_it_loses_and_nobody_hears_of_it_who_does_not_want_to()
+{
     let (more, loss) = lossy(Dialect::Anthropic);
     let script = saying(Dialect::Anthropic, &more);
     let (gateway, _upstream) = behind(Dialect::Anthropic, script, "").await;

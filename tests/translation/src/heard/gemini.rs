@@ -89,7 +89,9 @@ pub(super) fn join(answer: &mut Value) {
 fn uncovered(seal: &str) -> String {
     let read = STANDARD.decode(seal).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     match read {
-        Some(text) => text.split(",\"covers\":").next().unwrap_or_default().trim_end_matches('}').to_owned(),
+        Some(text) => {
+            text.split(",\"covers\":").next().unwrap_or_default().trim_end_matches('}').to_owned()
+        }
         None => seal.to_owned(),
     }
 }

@@ -8,7 +8,14 @@ pub(super) fn stream(answer: &Value) -> Vec<u8> {
     let mut out = String::new();
     let mut message = without(
         answer,
-        &["content", "container", "context_management", "stop_reason", "stop_sequence", "stop_details"],
+        &[
+            "content",
+            "container",
+            "context_management",
+            "stop_reason",
+            "stop_sequence",
+            "stop_details",
+        ],
     );
     message.insert("content".to_owned(), json!([]));
     message.insert("stop_reason".to_owned(), Value::Null);
@@ -48,7 +55,9 @@ fn block(out: &mut String, at: usize, block: &Value) {
                 start["citations"] = json!([]);
             }
             deltas.extend(words("text_delta", "text", text(&block["text"])));
-            deltas.extend(citations.iter().map(|it| json!({"type": "citations_delta", "citation": it})));
+            deltas.extend(
+                citations.iter().map(|it| json!({"type": "citations_delta", "citation": it})),
+            );
         }
         "thinking" => {
             start["thinking"] = "".into();

@@ -4,6 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::{halves, list, text, without};
 
+/// What is streamed first, in this order: sources behind the words they are for.
+const SAID: &[&str] =
+    &["reasoning_content", "reasoning", "reasoning_details", "content", "annotations", "refusal"];
+
 pub(super) fn stream(answer: &Value) -> Vec<u8> {
     let mut head = without(answer, &["choices", "usage", "citations", "moderation"]);
     head.insert("object".to_owned(), "chat.completion.chunk".into());
@@ -43,18 +47,10 @@ impl Stream {
     fn choice(&mut self, choice: &Value) {
         let (index, message) = (&choice["index"], &choice["message"]);
         self.delta(index, json!({"role": "assistant", "content": ""}));
-        for name in ["reasoning_content", "reasoning", "reasoning_details", "content", "refusal"] {
-            self.words(index, name, &message[name]);
+        for name in SAID {
+            self.words(index, name, &message[*name]);
         }
-        let done = [
-            "role",
-            "reasoning_content",
-            "reasoning",
-            "reasoning_details",
-            "content",
-            "refusal",
-            "tool_calls",
-        ];
+        let done = [SAID, &["role", "tool_calls"]].concat();
         for (name, value) in without(message, &done) {
             match name.as_str() {
                 "audio" => self.audio(index, &value),
@@ -65,7 +61,8 @@ impl Stream {
         for (at, call) in list(&message["tool_calls"]).iter().enumerate() {
             self.call(index, at, call);
         }
-        let mut end = json!({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]});
+        let mut end =
+            json!({"index": index, "delta": {}, "finish_reason": choice["finish_reason"]});
         for (name, value) in without(choice, &["index", "message", "finish_reason"]) {
             end[name] = value;
         }

@@ -44,7 +44,11 @@ impl Stream {
         let emptied: &[(&str, Value)] = &match kind {
             "message" => vec![("content", json!([]))],
             "reasoning" => {
-                vec![("summary", json!([])), ("content", json!([])), ("encrypted_content", json!(""))]
+                vec![
+                    ("summary", json!([])),
+                    ("content", json!([])),
+                    ("encrypted_content", json!("")),
+                ]
             }
             "function_call" => vec![("arguments", json!(""))],
             "custom_tool_call" => vec![("input", json!(""))],
@@ -56,7 +60,9 @@ impl Stream {
             }
         }
         let place = json!({"output_index": at, "item_id": item["id"]});
-        self.event(json!({"type": "response.output_item.added", "output_index": at, "item": added}));
+        self.event(
+            json!({"type": "response.output_item.added", "output_index": at, "item": added}),
+        );
         match kind {
             "message" => {
                 for (nth, part) in list(&item["content"]).iter().enumerate() {

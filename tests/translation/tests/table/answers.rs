@@ -68,7 +68,8 @@ pub(crate) fn tried(provider: &Provider, findings: &mut Findings) -> String {
                 streams_alike(&name, &client, provider, answer, &whole, findings);
             }
             let compared = if at == 0 { json!({}) } else { plain.clone() };
-            let mut left_out = silent(&name, &client, provider, (answer, &compared), &whole, findings);
+            let mut left_out =
+                silent(&name, &client, provider, (answer, &compared), &whole, findings);
             if at == 0 {
                 always.insert(client.title, left_out.reasons.clone());
             } else if let (false, Some(always)) = (left_out.all, always.get(client.title)) {

@@ -154,7 +154,12 @@ pub(crate) static SILENCES: &[Silence] = &[
         "candidates[].groundingMetadata.groundingChunks[].maps.placeId",
         "the place's address says which it is",
     ),
-    silence(Gemini, &[], "candidates[].avgLogprobs", "a mean, of which the parts are said if asked for"),
+    silence(
+        Gemini,
+        &[],
+        "candidates[].avgLogprobs",
+        "a mean, of which the parts are said if asked for",
+    ),
     silence(Gemini, &[OpenAi, Responses], "*.tokenId", "the token itself says which it is"),
     silence(Gemini, &[Anthropic], "candidates[].logprobsResult*", WITH_TOKENS),
     silence(Gemini, &[], "candidates[].tokenCount", "counted in `usageMetadata`"),

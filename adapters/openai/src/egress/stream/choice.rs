@@ -221,7 +221,8 @@ impl ChoiceState {
         self.close_words(out);
         let part = out.parts.next();
         out.deltas.push(Delta::PartStart { part, choice: self.index, kind });
-        self.open = Some(Open { part, words, detail, spoken: false, before: self.said, begun: false });
+        self.open =
+            Some(Open { part, words, detail, spoken: false, before: self.said, begun: false });
         part
     }
 
