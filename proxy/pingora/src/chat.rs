@@ -1,6 +1,8 @@
 //! A request before it is sent: who asks, for what, and how each attempt says it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
 
 use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
@@ -21,9 +23,10 @@ use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::handle::Beats;
 use crate::head::Media;
+use crate::seals::{self, Seals};
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
-use crate::{buffered, clock, head};
+use crate::{buffered, head};
 
 /// Where Anthropic's SDKs put a key.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -66,6 +69,7 @@ pub(crate) async fn read(
         .map_err(Unread::Refused)?;
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, &ctx.snapshot.plan.limits).await?;
+    ctx.waited();
     let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
     let mut envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
     envelope.stream &= task.streams();
@@ -80,6 +84,7 @@ pub(crate) async fn read(
     let configured = configured.unwrap_or(ctx.snapshot.plan.losses);
     let loss_policy =
         head::loss_policy(session.req_header(), configured).map_err(Unread::Refused)?;
+    let now = ctx.now();
     let ask = Ask {
         header: session.req_header(),
         caller: &ctx.caller,
@@ -89,7 +94,7 @@ pub(crate) async fn read(
         envelope: &envelope,
         opted_out,
     };
-    let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
+    let course = Course::new(&ctx.snapshot, &resolved, &ask, now);
     if course.fits_nowhere() {
         let model = envelope.model.into_owned();
         return Err(Unread::Refused(Failure::NoTargetMatches { model }));
@@ -112,6 +117,7 @@ pub(crate) async fn read(
     let handle = buffered::install(session, beats, None);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
     chat.task = task;
+    chat.asker = Some(seals::asker(session.req_header(), &ctx.caller, &ctx.snapshot));
     chat.stream_errors = stream_errors;
     chat.loss_policy = loss_policy;
     ctx.chat = Some(Box::new(chat));
@@ -127,6 +133,8 @@ pub(crate) fn attempt(
     chat: &mut ChatExchange,
     snapshot: &Snapshot,
     choice: &Choice,
+    seals: &Arc<Seals>,
+    now: Instant,
 ) -> Result<Attempt, Failure> {
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
@@ -135,12 +143,12 @@ pub(crate) fn attempt(
     // The built-in provider speaks OpenAI's dialect but has few of its endpoints.
     let lacks = matches!(chat.task, Task::Pass(_)) && upstream.provider.dialect == Dialect::Mock;
     let passthrough = chat.ingress.dialect() == face.dialect && !lacks;
-    let attempt = |Outgoing { request, losses, usage_injected }| Attempt {
+    let attempt = |Outgoing { request, losses, usage_injected }, keeper| Attempt {
         place,
         face,
         passthrough,
         reservation: None,
-        began: clock::now(),
+        began: now,
         first_byte: None,
         upstream: upstream.clone(),
         account: place.account,
@@ -150,16 +158,23 @@ pub(crate) fn attempt(
         body: request.body.into(),
         losses,
         usage_injected,
+        keeper,
         answer: Answer::Awaited,
     };
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
-    let said = match passthrough {
-        true => task::pass(chat, &upstream, face, &to),
-        false => task::translate(chat, &target.provider, face, &to)?,
+    let (said, keeper) = if passthrough {
+        (task::pass(chat, &upstream, face, &to), None)
+    } else {
+        let memory = snapshot.plan.reasoning_memory;
+        seals.heed(memory);
+        let place = (&target, place.account);
+        let shelf = seals.shelf(chat, place, &upstream, face, (memory, now));
+        let said = task::translate(chat, &target.provider, face, &to, shelf.as_ref())?;
+        (said, task::keeper(chat, shelf))
     };
     may_lose(chat, &target.provider, &said.losses)?;
-    Ok(attempt(said))
+    Ok(attempt(said, keeper))
 }
 
 /// Fails if something gets lost of a request that may lose nothing.
@@ -189,14 +204,19 @@ fn losses_as_error(losses: &[Loss]) -> Option<DecodeError> {
 }
 
 /// An attempt that could not even be said, so that its place is given back with a reason.
-pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -> Option<Attempt> {
+pub(crate) fn unsent(
+    chat: &ChatExchange,
+    snapshot: &Snapshot,
+    choice: Choice,
+    now: Instant,
+) -> Option<Attempt> {
     let Choice { place, reservation, .. } = choice;
     let target = chat.resolved.targets().get(place.target)?;
     let upstream = snapshot.upstream(&target.provider)?.clone();
     Some(Attempt {
         place,
         reservation: Some(reservation),
-        began: clock::now(),
+        began: now,
         first_byte: None,
         face: upstream.face(chat.ingress.dialect(), chat.task),
         upstream,
@@ -208,6 +228,7 @@ pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -
         body: Bytes::new(),
         losses: Vec::new(),
         usage_injected: false,
+        keeper: None,
         answer: Answer::Awaited,
     })
 }

@@ -20,11 +20,13 @@ use proxy_route::{Choice, Place};
 use proxy_telemetry::{Chat, ChunkTimer, InFlight, semconv};
 
 use crate::answer::{Outcome, Whole};
+use crate::clock;
 use crate::closing::Closing;
 use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::pass::Passing;
+use crate::seals::{Asker, Keeper};
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use crate::upstream::{Face, Upstream};
@@ -34,6 +36,8 @@ pub struct Ctx {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) in_flight: InFlight,
     pub(crate) started: Instant,
+    /// What time it is, if nothing was waited for since it was looked at.
+    pub(crate) moment: Option<Instant>,
     pub(crate) request_id: String,
     pub(crate) route: &'static str,
     /// The dialect the client speaks.
@@ -58,6 +62,8 @@ pub(crate) struct ChatExchange {
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
+    /// Who asks, for what is remembered of earlier answers; `None` where nothing is.
+    pub(crate) asker: Option<Asker>,
     /// Where it has been and where it goes.
     pub(crate) course: Course,
     /// Why the attempt before this one failed.
@@ -98,6 +104,8 @@ pub(crate) struct Attempt {
     pub(crate) losses: Vec<Loss>,
     /// Whether the usage of the stream is our wish and not the client's.
     pub(crate) usage_injected: bool,
+    /// What takes the seals of the answer, if it may have any that its client may forget.
+    pub(crate) keeper: Option<Box<Keeper>>,
     pub(crate) answer: Answer,
 }
 
@@ -143,6 +151,7 @@ impl ChatExchange {
             body,
             envelope,
             resolved,
+            asker: None,
             course,
             last: None,
             stream_errors: StreamErrors::default(),
@@ -156,7 +165,7 @@ impl ChatExchange {
     }
 
     /// The request in canonical form, read once.
-    pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
+    pub(crate) fn canonical(&mut self) -> Result<&mut Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
             let request = match self.task {
                 Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
@@ -166,7 +175,7 @@ impl ChatExchange {
             };
             self.canonical = Some(Box::new(request));
         }
-        self.canonical.as_deref().ok_or(DecodeError::Truncated)
+        self.canonical.as_deref_mut().ok_or(DecodeError::Truncated)
     }
 
     /// The same of a request for vectors.
@@ -193,7 +202,7 @@ impl ChatExchange {
         AnswerContext {
             request_id: request_id.to_owned(),
             model: self.envelope.model.clone().into_owned(),
-            created: crate::clock::unix_seconds(),
+            created: clock::unix_seconds(),
             include_usage: self.envelope.include_usage,
             framing: self.envelope.framing,
             stream_errors: self.stream_errors,
@@ -269,6 +278,17 @@ impl Attempt {
 }
 
 impl Ctx {
+    /// Now. Looking at the clock takes a twentieth of a microsecond or so, and a request asks a dozen
+    /// times.
+    pub(crate) fn now(&mut self) -> Instant {
+        *self.moment.get_or_insert_with(clock::now)
+    }
+
+    /// Something was waited for: it is later than it was.
+    pub(crate) fn waited(&mut self) {
+        self.moment = None;
+    }
+
     /// The labels of this request.
     pub(crate) fn labels(&self) -> Chat<'_> {
         let Some(chat) = &self.chat else { return Chat { route: self.route, ..Chat::default() } };

@@ -61,9 +61,8 @@ impl Gateway {
 
     pub(crate) fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
         let labels = ctx.labels();
-        self.metrics.request(&labels, status, took);
-        let Some(chat) = &ctx.chat else { return };
-        self.metrics.usage(&labels, &chat.outcome.usage);
+        let Some(chat) = &ctx.chat else { return self.metrics.request(&labels, status, took) };
+        self.metrics.finished(&labels, status, took, &chat.outcome.usage);
         let Estimate { input, output } = chat.outcome.estimated;
         self.metrics.estimated(&labels, input, output);
         let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());
@@ -191,10 +190,11 @@ pub(crate) fn finish_whole(
     let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
+    let keeper = attempt.keeper.take();
     let upstream = &attempt.upstream;
     let egress = attempt.face.egress;
     let sides = Sides { ingress, egress, passthrough, task, embedding };
-    let unusable = match whole.finish(sides, streaming, &context) {
+    let unusable = match whole.finish(sides, streaming, &context, keeper) {
         Ok(Said { body, usage, losses, kept_id }) => {
             exchange.outcome.usage = usage;
             exchange.outcome.losses = losses;

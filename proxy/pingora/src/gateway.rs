@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::DecodeError;
+use adapters_canonical::unsaid::Unsaid;
 use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -29,8 +30,9 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::seals::Seals;
 use crate::snapshot::Snapshots;
-use crate::streamed::Streamed;
+use crate::streamed::{Streamed, ToClient};
 use crate::waiting::Waiting;
 use crate::{access, body, buffered, clock, head, pass, routing, task};
 
@@ -44,6 +46,7 @@ pub struct Gateway {
     pub(crate) waiting: Waiting,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns: Dns,
+    pub(crate) seals: Arc<Seals>,
 }
 
 impl Gateway {
@@ -59,6 +62,7 @@ impl Gateway {
             snapshots,
             waiting: Waiting::new(Arc::clone(&router)),
             router,
+            seals: Seals::new(Arc::clone(&metrics)),
             metrics,
             dns: Dns::new(),
         }
@@ -74,6 +78,7 @@ impl ProxyHttp for Gateway {
             snapshot: self.snapshots.load(),
             in_flight: self.metrics.start(),
             started: clock::now(),
+            moment: None,
             request_id: String::new(),
             route: "(none)",
             ingress: &ChatCompletions,
@@ -173,7 +178,7 @@ impl ProxyHttp for Gateway {
         let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         if let Some(reservation) = &attempt.reservation {
-            let report = LimitReport::read(&upstream_response.headers, clock::since_1970());
+            let report = LimitReport::read(&upstream_response.headers, clock::since_1970);
             reservation.limits(&report, now);
         }
         if let Some(encoding) = head::encoding(upstream_response) {
@@ -214,9 +219,13 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    let client = (encoder, exchange.ingress.vocabulary());
-                    let decoder = attempt.face.egress.decode_stream();
-                    Streamed::translate(decoder, client, reported, provider)
+                    let client = ToClient {
+                        encoder,
+                        unsaid: Box::new(Unsaid::new(exchange.ingress.vocabulary())),
+                        reported,
+                        keeper: attempt.keeper.take(),
+                    };
+                    Streamed::translate(attempt.face.egress.decode_stream(), client, provider)
                 }));
                 Answer::Streamed
             }

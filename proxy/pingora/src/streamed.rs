@@ -10,11 +10,36 @@ use adapters_canonical::delta::{Delta, PartKind};
 use adapters_canonical::dialect::{StreamDecoder, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::StreamTap;
-use adapters_canonical::loss::DecodeError;
-use adapters_canonical::unsaid::{Unsaid, Vocabulary};
+use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_canonical::unsaid::Unsaid;
 
 use crate::answer::Outcome;
 use crate::head;
+use crate::seals::Keeper;
+
+/// The client's side of a stream that is translated.
+pub(crate) struct ToClient {
+    pub(crate) encoder: Box<dyn StreamEncoder>,
+    /// Finds what the encoder has no words for.
+    pub(crate) unsaid: Box<Unsaid>,
+    /// Whether the client is told of what is lost.
+    pub(crate) reported: bool,
+    /// Takes what the client may forget.
+    pub(crate) keeper: Option<Box<Keeper>>,
+}
+
+impl ToClient {
+    /// Ends a stream that ended well, having said what it loses; `decoded` is what its decoder lost.
+    fn end(&mut self, decoded: &[Loss], out: &mut Vec<u8>) {
+        if self.reported {
+            let told = head::losses(decoded.iter().chain(&self.unsaid.losses()));
+            if let Some(told) = told.as_ref().and_then(|told| told.to_str().ok()) {
+                self.encoder.losses(told, out);
+            }
+        }
+        self.encoder.finish(out);
+    }
+}
 
 /// Whoever opens a stream at such length has begun to say something.
 const MOST_HELD: usize = 64 << 10;
@@ -43,11 +68,7 @@ enum Way {
     Tap(Box<dyn StreamTap>),
     Translate {
         decoder: Box<dyn StreamDecoder>,
-        encoder: Box<dyn StreamEncoder>,
-        /// Finds what the encoder has no words for.
-        unsaid: Box<Unsaid>,
-        /// Whether the client is told of what is lost.
-        reported: bool,
+        client: ToClient,
         /// Kept for its memory.
         deltas: Vec<Delta>,
     },
@@ -62,12 +83,10 @@ impl Streamed {
     /// From a provider that speaks another. What is lost is told before the end, if `reported`.
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
-        (encoder, vocabulary): (Box<dyn StreamEncoder>, &'static Vocabulary),
-        reported: bool,
+        client: ToClient,
         provider: Arc<str>,
     ) -> Self {
-        let (unsaid, deltas) = (Box::new(Unsaid::new(vocabulary)), Vec::new());
-        Self::new(Way::Translate { decoder, encoder, unsaid, reported, deltas }, provider)
+        Self::new(Way::Translate { decoder, client, deltas: Vec::new() }, provider)
     }
 
     fn new(way: Way, provider: Arc<str>) -> Self {
@@ -116,7 +135,9 @@ impl Streamed {
     pub(crate) fn into_outcome(mut self) -> Outcome {
         match self.way {
             Way::Tap(tap) => self.outcome.kept_id = tap.kept_id(),
-            Way::Translate { unsaid, .. } => self.outcome.losses.extend(unsaid.finish()),
+            Way::Translate { client, .. } => {
+                self.outcome.losses.extend(client.unsaid.finish());
+            }
         }
         self.outcome.unreported = self.unreported;
         self.outcome
@@ -151,8 +172,8 @@ impl Streamed {
                 tap.fail(&failure, out);
                 true
             }
-            Way::Translate { encoder, .. } => {
-                encoder.fail(&failure, out);
+            Way::Translate { client, .. } => {
+                client.encoder.fail(&failure, out);
                 true
             }
         };
@@ -209,14 +230,8 @@ impl Streamed {
         }
         match finished {
             Ok(()) => {
-                if let Way::Translate { encoder, unsaid, reported, .. } = &mut self.way {
-                    let losses = &self.outcome.losses;
-                    let told =
-                        reported.then(|| head::losses(losses.iter().chain(&unsaid.losses())));
-                    if let Some(told) = told.flatten().as_ref().and_then(|it| it.to_str().ok()) {
-                        encoder.losses(told, out);
-                    }
-                    encoder.finish(out);
+                if let Way::Translate { client, .. } = &mut self.way {
+                    client.end(&self.outcome.losses, out);
                 }
                 self.ended = true;
             }
@@ -237,7 +252,7 @@ impl Streamed {
         }
         match &mut self.way {
             Way::Tap(tap) => tap.fail(&failure, out),
-            Way::Translate { encoder, .. } => encoder.fail(&failure, out),
+            Way::Translate { client, .. } => client.encoder.fail(&failure, out),
         }
         self.outcome.failure.get_or_insert(failure);
     }
@@ -256,7 +271,7 @@ impl Streamed {
                 *begun |= tap.saw_content() || tap.is_complete();
                 failed = tap.error().cloned();
             }
-            Way::Translate { encoder, unsaid, deltas, .. } => {
+            Way::Translate { client, deltas, .. } => {
                 for delta in deltas.drain(..) {
                     match delta {
                         Delta::Usage(ref usage) => {
@@ -279,8 +294,11 @@ impl Streamed {
                             *unreported = unreported.saturating_add(words(other));
                         }
                     }
-                    unsaid.see(&delta);
-                    encoder.push(&delta, out);
+                    client.unsaid.see(&delta);
+                    if let Some(keeper) = &mut client.keeper {
+                        keeper.push(&delta);
+                    }
+                    client.encoder.push(&delta, out);
                 }
             }
         }
