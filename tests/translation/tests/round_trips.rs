@@ -4,7 +4,11 @@
 //! Where both sides speak one dialect the gateway passes bytes on and goes no such way. That it loses
 //! nothing shows that the canonical conversation has a place for all of it.
 
-#![expect(clippy::unwrap_used, reason = "a case that cannot be built fails the test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a case that cannot be built or is refused fails the test"
+)]
 
 use adapters_canonical::dialect::Dialect;
 use proptest::prelude::*;
