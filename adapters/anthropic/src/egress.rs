@@ -1,6 +1,7 @@
 //! How do we ask Anthropic, and what did it answer?
 
 mod error;
+mod loss;
 mod request;
 mod response;
 mod stream;

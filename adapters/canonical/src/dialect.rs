@@ -131,6 +131,15 @@ pub trait StreamEncoder: Send + Sync {
     /// Appends what `delta` says to `out`; often nothing.
     fn push(&mut self, delta: &Delta, out: &mut Vec<u8>);
 
+    /// Says what of the answer is not, or not exactly, said, in a way that every client passes over:
+    /// a comment, where the dialect's clients know comments. `losses` is visible ASCII. Call at most
+    /// once, before [`finish`](Self::finish).
+    fn losses(&mut self, losses: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b": penstock-losses: ");
+        out.extend_from_slice(losses.as_bytes());
+        out.extend_from_slice(b"\n\n");
+    }
+
     /// Ends a stream whose upstream ended well. Call once.
     fn finish(&mut self, out: &mut Vec<u8>);
 

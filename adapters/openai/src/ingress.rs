@@ -9,6 +9,7 @@ mod request;
 mod response;
 mod stream;
 mod tool;
+mod vocabulary;
 
 use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{
@@ -19,6 +20,7 @@ use adapters_canonical::ingress::{
     Asked, Envelope, Framing, Ingress, ModelEntry, Opening, StreamTap,
 };
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::unsaid::Vocabulary;
 use adapters_canonical::usage::Usage;
 
 use adapters_openai_words::{failure, models};
@@ -34,6 +36,8 @@ pub(crate) use chunk::{Chunks, done};
 pub(crate) use envelope::{Options, read_envelope};
 pub(crate) use message::located;
 pub(crate) use response::completion_id;
+
+use vocabulary::VOCABULARY;
 
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/chat/completions";
@@ -71,6 +75,10 @@ impl Ingress for ChatCompletions {
         _: &Envelope<'_>,
     ) -> Result<Translated<ChatRequest>, DecodeError> {
         decode_request(body)
+    }
+
+    fn vocabulary(&self) -> &'static Vocabulary {
+        &VOCABULARY
     }
 
     fn encode_response(

@@ -232,9 +232,18 @@ impl ChatExchange {
         }
     }
 
+    /// Whether the client is told what is lost. `refuse` is about the request, and nothing of that
+    /// is lost then: what the answer loses is paid for, and worth more than none, so it is told.
+    pub(crate) fn reports_losses(&self) -> bool {
+        match self.loss_policy {
+            LossPolicy::Refuse | LossPolicy::Report => true,
+            LossPolicy::Ignore => false,
+        }
+    }
+
     /// What the header of the answer says of losses.
     pub(crate) fn said_losses(&self) -> Option<HeaderValue> {
-        if self.loss_policy != LossPolicy::Report {
+        if !self.reports_losses() {
             return None;
         }
         let of_request = self.attempt.iter().flat_map(|attempt| &attempt.losses);

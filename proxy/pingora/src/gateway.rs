@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::DecodeError;
+use adapters_canonical::unsaid::Unsaid;
 use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -32,7 +33,7 @@ use crate::ending::{finish_whole, refusal};
 use crate::fetch::Fetcher;
 use crate::seals::Seals;
 use crate::snapshot::Snapshots;
-use crate::streamed::Streamed;
+use crate::streamed::{Streamed, ToClient};
 use crate::waiting::Waiting;
 use crate::{access, body, buffered, clock, head, pass, routing, task};
 
@@ -193,6 +194,7 @@ impl ProxyHttp for Gateway {
         let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
+        let reported = exchange.reports_losses();
         let mut header = head::client_response(upstream_response, media, losses, named)?;
         if raw {
             pass::keep_form(upstream_response, &mut header)?;
@@ -220,8 +222,13 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    let decoder = attempt.face.egress.decode_stream();
-                    Streamed::translate(decoder, encoder, attempt.keeper.take(), provider)
+                    let client = ToClient {
+                        encoder,
+                        unsaid: Box::new(Unsaid::new(exchange.ingress.vocabulary())),
+                        reported,
+                        keeper: attempt.keeper.take(),
+                    };
+                    Streamed::translate(attempt.face.egress.decode_stream(), client, provider)
                 }));
                 Answer::Streamed
             }

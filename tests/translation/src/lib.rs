@@ -1,8 +1,22 @@
-//! What becomes of each wish of a client at each provider, tried and not claimed.
+//! What becomes of each wish of a client at each provider, and of each word of a provider's answer at
+//! each client: tried and not claimed.
 //!
 //! Every file under `tests/fixtures/translation/<client's dialect>` is one wish: what is laid over
-//! a plain request, and what came of it in each dialect. `docs/translation.md` is the table of
-//! them all, written by the same run.
+//! a plain request, and what came of it in each dialect. Every file under
+//! `tests/fixtures/answers/<provider's dialect>` is one answer, and what each client gets of it.
+//! `docs/translation.md` is the table of them all, written by the same run.
+//!
+//! | module     | answers                                                            |
+//! |------------|--------------------------------------------------------------------|
+//! | [`answer`] | what does a client get of an answer, whole and streamed?           |
+//! | [`spoken`] | how would a provider stream an answer?                             |
+//! | [`heard`]  | what does a client have of a stream once it has put it together?   |
+//! | [`trace`]  | which words of an answer reach a client, and which are dropped?    |
+
+pub mod answer;
+pub mod heard;
+pub mod spoken;
+pub mod trace;
 
 use std::fmt::Write as _;
 
@@ -210,22 +224,31 @@ impl Outcome {
             Self::Fetched { without, with } => {
                 format!("{}; fetched: {}", without.in_table(), with.in_table())
             }
-            Self::Asked { losses, .. } if losses.is_empty() => "exact".to_owned(),
-            Self::Asked { losses, .. } => {
-                let lost = losses.iter().any(|loss| loss.kind == LossKind::Dropped);
-                let mut cell =
-                    word(if lost { LossKind::Dropped } else { LossKind::Adapted }).to_owned();
-                let mut reasons: Vec<&str> = losses.iter().map(|loss| &*loss.reason).collect();
-                reasons.dedup();
-                for (at, reason) in reasons.iter().enumerate() {
-                    let before = if at == 0 { ": " } else { "; " };
-                    // Cannot fail: a string takes all of it.
-                    let _ = write!(cell, "{before}{reason}");
-                }
-                cell.replace('|', "\\|")
-            }
+            Self::Asked { losses, .. } => in_table(losses),
         }
     }
+}
+
+/// Losses as the table has them: one word, and why.
+#[must_use]
+pub fn in_table(losses: &[Loss]) -> String {
+    if losses.is_empty() {
+        return "exact".to_owned();
+    }
+    let lost = losses.iter().any(|loss| loss.kind == LossKind::Dropped);
+    let mut cell = word(if lost { LossKind::Dropped } else { LossKind::Adapted }).to_owned();
+    let mut reasons: Vec<&str> = Vec::new();
+    for loss in losses {
+        if !reasons.contains(&&*loss.reason) {
+            reasons.push(&loss.reason);
+        }
+    }
+    for (at, reason) in reasons.iter().enumerate() {
+        let before = if at == 0 { ": " } else { "; " };
+        // Cannot fail: a string takes all of it.
+        let _ = write!(cell, "{before}{reason}");
+    }
+    cell.replace('|', "\\|")
 }
 
 fn word(kind: LossKind) -> &'static str {

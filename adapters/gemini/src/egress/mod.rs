@@ -28,6 +28,7 @@ pub mod error;
 mod finish;
 mod framing;
 mod generation;
+mod loss;
 mod media;
 mod model;
 pub mod request;

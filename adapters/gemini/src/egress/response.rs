@@ -5,12 +5,13 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::delta::PartKind;
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use super::annotation;
 use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
+use super::{annotation, loss};
 use crate::call_id::CallIds;
 use crate::wire;
 use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
@@ -36,6 +37,8 @@ use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
 pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
     let response: Response<'_> = serde_json::from_slice(body)?;
     let mut ids = CallIds::new(answer_seed(&response));
+    let mut losses = Vec::new();
+    loss::of_response(&response, &mut losses);
     let mut value = ChatResponse {
         id: response.response_id.as_deref().unwrap_or_default().to_owned(),
         model: response.model_version.as_deref().unwrap_or_default().to_owned(),
@@ -46,13 +49,10 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         let mut tally = Tally::default();
         tally.update(&metadata);
         value.usage = tally.usage();
-        value.service_tier = metadata.service_tier.map(|tier| match &*tier {
-            "standard" => "default".to_owned(),
-            _ => String::from(tier),
-        });
+        value.service_tier = metadata.service_tier.map(tier);
     }
     for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
-        value.choices.push(choice(place, candidate, &mut ids));
+        value.choices.push(choice(place, candidate, &mut ids, &mut losses));
     }
     if value.choices.is_empty() {
         let feedback = response.prompt_feedback.unwrap_or_default();
@@ -66,7 +66,15 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
             logprobs: None,
         });
     }
-    Ok(value.into())
+    Ok(Translated { value, losses })
+}
+
+/// The tier in the words that clients know.
+pub(super) fn tier(tier: Str<'_>) -> String {
+    match &*tier {
+        "standard" => "default".to_owned(),
+        _ => String::from(tier),
+    }
 }
 
 /// What names this answer and no other, as far as the provider says.
@@ -106,8 +114,14 @@ pub(super) fn seconds_since_1970(time: &str) -> Option<u64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
+fn choice(
+    place: usize,
+    mut candidate: Candidate<'_>,
+    ids: &mut CallIds,
+    losses: &mut Vec<Loss>,
+) -> Choice {
     let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
+    loss::of_candidate(&candidate, index, losses);
     let content = candidate.content.take();
     let (mut parts, mut calls, mut bytes, mut starts) = (Vec::new(), 0, 0, Vec::new());
     for part in content.and_then(|content| content.parts).into_iter().flatten() {
@@ -115,6 +129,7 @@ fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choi
         if !part.thought {
             bytes += part.text.as_deref().map_or(0, str::len);
         }
+        loss::of_part(&part, index, losses);
         read_part(part, index, &mut calls, ids, &mut parts);
     }
     cite(&candidate, &starts, &mut parts);

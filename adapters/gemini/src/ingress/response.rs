@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use adapters_canonical::chat::{ChatResponse, Choice, Part};
+use adapters_canonical::chat::{ChatResponse, Choice, Part, ToolKind};
 use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::unsaid::unsaid;
 use adapters_json::write;
 
+use super::vocabulary::VOCABULARY;
 use super::{finish, part, seal, usage};
 use crate::wire::answer::{Answer, Candidate, CitationMetadata, Content, PromptFeedback};
 use crate::wire::request::Part as WirePart;
@@ -19,7 +21,7 @@ use crate::wire::request::Part as WirePart;
 /// and reported.
 #[must_use]
 pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
-    let mut losses = Vec::new();
+    let mut losses = unsaid(&VOCABULARY, response);
     let blocked = blocked(response);
     let candidates = match blocked {
         Some(_) => Vec::new(),
@@ -34,6 +36,7 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Tran
         model_version: or(&response.model, &context.model),
         create_time: &create_time,
         response_id: or(&response.id, &context.request_id),
+        penstock_losses: None,
     });
     Translated { value, losses }
 }
@@ -92,16 +95,13 @@ fn write_part<'a>(
 ) -> Option<WirePart<'a>> {
     Some(match said {
         Part::Text(text) => part::text(&text.text, text.signature.as_deref()),
-        Part::Refusal(text) => {
-            losses.push(Loss::adapted(path(), "a refusal is said as plain words"));
-            part::text(text, None)
-        }
+        Part::Refusal(text) => part::text(text, None),
         Part::Reasoning(thought) => part::thought(&thought.text, seal::wrap(thought, None)),
         Part::ToolCall(call) => {
             let (part, exact) = part::call(call);
-            if !exact {
+            if !exact && call.kind == ToolKind::Function {
                 let reason = "what is no JSON object becomes the argument `input`";
-                losses.push(Loss::adapted(path(), reason));
+                losses.push(Loss::adapted(format!("{}.arguments", path()), reason));
             }
             part
         }
@@ -110,9 +110,7 @@ fn write_part<'a>(
         Part::Video(media) => part::media(media, "video/mp4"),
         Part::Document(media) => part::media(media, "application/octet-stream"),
         Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => WirePart::Opaque(&opaque.json),
-        Part::Opaque(_) | Part::ToolResult(_) => {
-            losses.push(Loss::dropped(path(), "only another provider's clients know this"));
-            return None;
-        }
+        // The vocabulary says that they are left out.
+        Part::Opaque(_) | Part::ToolResult(_) => return None,
     })
 }

@@ -1,10 +1,14 @@
-//! Each wish of each client dialect, at each provider.
+//! Each wish of each client dialect at each provider, and each answer of each provider at each
+//! client.
 
 #![expect(
     clippy::panic,
     clippy::unwrap_used,
     reason = "a fixture that cannot be read fails the test"
 )]
+
+mod answers;
+mod silence;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,6 +17,32 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tests_golden::{assert_json, assert_text, fixture};
 use tests_translation::{Client, Outcome, clients, providers};
+
+const ANSWERS: &str = "
+# What becomes of each answer
+
+The other way: what a client gets of what a provider says, written by the same run out of the answers
+in `tests/fixtures/answers`; the files there have each answer as each client gets it. Every answer is
+told in one piece and as a stream, and what a client has of the stream once it has put it together is
+the same, and so are its losses.
+
+* **exact**: the client gets the same, in its own words.
+* **adapted**: it gets nearly the same, in another way. Reported as a loss.
+* **lost**: it does not get this. Reported as a loss.
+* **left out**: it does not get this, nobody says so, and the table says why that does not matter;
+  what is left out of every answer stands in the first row of its table only.
+
+The test changes every scalar of every answer: what neither changes the client's answer, nor is
+reported, nor has a reason on the list in `tests/translation/tests/table/silence.rs` fails it. Losses are
+named by where they stand in the canonical answer, such as `choices[0].parts[1]`, or, of what it has no
+place for, as the provider calls them.
+
+The header `x-penstock-losses` names the losses of an answer in one piece. Of a stream they are known
+only at its end, when the header has long gone: a comment in the stream, `: penstock-losses: …`, says
+them before its last events, in the header's words. Google's Python SDK takes comments for answers, and
+an array has none: Gemini clients get a member `penstockLosses` in the last chunk instead. Answers are
+never refused for what they lose, `x-penstock-losses: refuse` or not: it is about requests.
+";
 
 const INTRODUCTION: &str = "# What becomes of each wish
 
@@ -98,7 +128,7 @@ fn says_it(
 }
 
 #[test]
-fn nothing_is_dropped_in_silence_and_the_table_says_what_becomes_of_each_wish() {
+fn nothing_is_dropped_in_silence_and_the_table_says_what_becomes_of_each_wish_and_answer() {
     let mut text = INTRODUCTION.to_owned();
     for client in clients() {
         let titles: Vec<&str> = providers().iter().map(|provider| provider.title).collect();
@@ -111,5 +141,12 @@ fn nothing_is_dropped_in_silence_and_the_table_says_what_becomes_of_each_wish() 
         );
         text.push_str(&tried(&client));
     }
+    let mut findings = answers::Findings::default();
+    text.push_str(ANSWERS);
+    text.push_str(&answers::tables(&mut findings));
+    let answers::Findings { mut wrong, silences } = findings;
+    let idle = (0..silence::SILENCES.len()).filter(|at| !silences.contains(at));
+    wrong.extend(idle.map(|at| format!("nobody needs the silence of {}", silence::SILENCES[at])));
+    assert!(wrong.is_empty(), "{} findings\n{}", wrong.len(), wrong.join("\n"));
     assert_text(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/translation.md"), &text);
 }
