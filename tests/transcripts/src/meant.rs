@@ -36,7 +36,7 @@ pub fn whole(answer: &ChatResponse) -> Said {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::ToolResult(_)
-                | Part::Opaque(_) => {}
+                | Part::Hosted(_) | Part::Opaque(_) => {}
             }
         }
     }
@@ -70,7 +70,7 @@ pub fn streamed(deltas: &[Delta]) -> Said {
                     | PartKind::Refusal
                     | PartKind::Image(_)
                     | PartKind::Audio(_)
-                    | PartKind::Opaque(_) => {}
+                    | PartKind::Hosted(_) | PartKind::Opaque(_) => {}
                 }
             }
             Delta::Text { part, text } => match parts[*part as usize].0 {
@@ -118,7 +118,7 @@ fn tokens(usage: &Usage) -> Tokens {
 
 fn finish(reason: FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop => "stop",
+        FinishReason::Stop | FinishReason::Pause => "stop",
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter => "content_filter",

@@ -9,19 +9,20 @@ use adapters_canonical::usage::Usage;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use crate::citation;
+use crate::{citation, hosted};
 use crate::wire::answer::{self, Block, Message, StopDetails};
 
 /// Reads Anthropic's answer to a request that did not stream.
 ///
 /// | `stop_reason`                                 | [`FinishReason`] |
 /// |-----------------------------------------------|------------------|
-/// | `end_turn`, `stop_sequence`, `pause_turn` (¹) | `Stop`           |
+/// | `end_turn`, `stop_sequence`, others (¹)       | `Stop`           |
+/// | `pause_turn` (¹)                              | `Pause`          |
 /// | `max_tokens`, `model_context_window_exceeded` | `Length`         |
 /// | `tool_use`                                    | `ToolCalls`      |
 /// | `refusal` (²)                                 | `ContentFilter`  |
 ///
-/// (¹) reported as a [`Loss`], as is a word we do not know. (²) its explanation, where there is
+/// (¹) reported as a [`Loss`]. (²) its explanation, where there is
 /// one, becomes the finish's message and a last [`Part::Refusal`]. Tokens: Anthropic leaves cached tokens out of
 /// `input_tokens`, and so does [`Usage`].
 ///
@@ -67,7 +68,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
 fn part(raw: &RawValue, message: &str, at: usize) -> Result<Part, DecodeError> {
     let misfit = |_| DecodeError::shape(format!("content[{at}]"), "must be a content block");
     let Some(block) = Block::read(raw).map_err(misfit)? else {
-        return Ok(Part::Opaque(opaque(raw.to_owned())));
+        return Ok(match hosted::read(raw) {
+            Some(step) => Part::Hosted(Box::new(step)),
+            None => Part::Opaque(opaque(raw.to_owned())),
+        });
     };
     Ok(match block.kind.as_deref().unwrap_or_default() {
         "text" => Part::Text(Text {
@@ -116,6 +120,7 @@ pub(super) fn finish(native: Option<&str>, stop_sequence: Option<String>, called
     let reason = match native {
         Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
         Some("tool_use") => FinishReason::ToolCalls,
+        Some("pause_turn") => FinishReason::Pause,
         Some("refusal") => FinishReason::ContentFilter,
         None if called => FinishReason::ToolCalls,
         _ => FinishReason::Stop,
@@ -132,7 +137,7 @@ pub(super) fn finish_loss(native: Option<&str>) -> Option<Loss> {
         | "model_context_window_exceeded"
         | "tool_use"
         | "refusal" => return None,
-        "pause_turn" => "the provider paused and can go on; reported as `stop`",
+        "pause_turn" => "the provider paused, and can go on if it is sent its answer",
         _ => "a reason of this provider's own; reported as `stop`",
     };
     Some(Loss::adapted("choices[0].finish_reason", reason))
@@ -191,7 +196,7 @@ mod tests {
     fn every_stop_reason_has_its_meaning() {
         assert_eq!(reason("end_turn"), FinishReason::Stop);
         assert_eq!(reason("stop_sequence"), FinishReason::Stop);
-        assert_eq!(reason("pause_turn"), FinishReason::Stop);
+        assert_eq!(reason("pause_turn"), FinishReason::Pause);
         assert_eq!(reason("something_new"), FinishReason::Stop);
         assert_eq!(reason("max_tokens"), FinishReason::Length);
         assert_eq!(reason("model_context_window_exceeded"), FinishReason::Length);

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{Ending, WholeUsage, ending, message_id, usage};
 use crate::wire::request::Block;
-use crate::{arguments, citation, seal};
+use crate::{arguments, citation, hosted, seal};
 
 /// Writes a `message` object.
 ///
@@ -85,6 +85,9 @@ enum Said<'a> {
         input: Cow<'a, RawValue>,
         caller: Caller,
     },
+    /// What another provider did with a tool of its own.
+    #[serde(untagged)]
+    Hosted(hosted::Said),
     #[serde(untagged)]
     Other(Block<'a>),
 }
@@ -110,6 +113,16 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &m
             content.push(tool_use(call, &path, losses));
             content.extend(carrier(call.signature.as_deref(), &path, losses));
         }
+        Part::Hosted(step) => match step.own(Dialect::Anthropic) {
+            Some(own) => content.push(Said::Other(Block::Raw(&own.json))),
+            None => {
+                let blocks = hosted::blocks(step);
+                if blocks.is_empty() {
+                    losses.push(Loss::dropped(path(), "what a provider did has no such block"));
+                }
+                content.extend(blocks.into_iter().map(Said::Hosted));
+            }
+        },
         Part::Opaque(own) if own.dialect == Dialect::Anthropic => {
             content.push(Said::Other(Block::Raw(&own.json)));
         }

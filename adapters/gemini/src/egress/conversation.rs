@@ -300,7 +300,7 @@ impl<'a> Writer<'a, '_> {
                 Part::Audio(medium) => (MediaKind::Audio, medium),
                 Part::Video(medium) => (MediaKind::Video, medium),
                 Part::Document(medium) => (MediaKind::Document, medium),
-                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Opaque(_) => {
+                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Hosted(_) | Part::Opaque(_) => {
                     self.losses
                         .push(Loss::dropped(path.to_string(), "a function cannot answer this"));
                     continue;

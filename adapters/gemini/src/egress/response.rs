@@ -231,7 +231,7 @@ fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
         | PartKind::Reasoning { .. }
         | PartKind::Refusal
         | PartKind::ToolCall { .. }
-        | PartKind::Opaque(_) => None,
+        | PartKind::Hosted(_) | PartKind::Opaque(_) => None,
     }
 }
 

@@ -252,6 +252,6 @@ fn has_breakpoint(part: &Part) -> bool {
         Part::ToolResult(result) => {
             result.cache.is_some() || result.parts.iter().any(has_breakpoint)
         }
-        Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) | Part::Opaque(_) => false,
+        Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) | Part::Hosted(_) | Part::Opaque(_) => false,
     }
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error;
+use crate::hosted;
 use crate::ingress::annotation;
 use crate::passthrough;
 use crate::wire::item::{Content, Item, Logprob, Words};
@@ -26,6 +27,7 @@ use crate::wire::response::{Response, seconds};
 /// | `reasoning`                           | a thought; its cipher is its seal   |
 /// | `function_call`, `custom_tool_call`   | a call                              |
 /// | `image_generation_call` with a result | a picture                           |
+/// | what was done with a tool of its own  | a step                              |
 /// | anything else                         | kept byte for byte                  |
 ///
 /// # Errors
@@ -104,7 +106,10 @@ pub(super) fn item(
         }
         kind => parts.push(match picture(kind, raw) {
             Some(media) => Part::Image(media),
-            None => Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() }),
+            None => match hosted::read(raw) {
+                Some(step) => Part::Hosted(Box::new(step)),
+                None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
+            },
         }),
     }
     Ok(())

@@ -3,11 +3,13 @@
 use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall,
 };
-use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::dialect::{AnswerContext, Dialect};
+use adapters_canonical::hosted::HostedStep;
 use adapters_canonical::loss::{Loss, Translated};
 
 use super::item::{self, Call};
 use super::object::{Head, Rest, State};
+use crate::hosted;
 use crate::seal::Seal;
 use crate::wire::item::{Logprob, Status};
 
@@ -22,7 +24,13 @@ pub(super) fn encode_response(
 ) -> Translated<Vec<u8>> {
     let head = Head::new(&response.id, &response.model, response.created, context);
     let mut items =
-        Items { head: &head, done: Vec::new(), message: Vec::new(), losses: Vec::new() };
+        Items {
+            head: &head,
+            done: Vec::new(),
+            message: Vec::new(),
+            steps: Vec::new(),
+            losses: Vec::new(),
+        };
     let mut choices = response.choices.iter();
     // A prompt that was blocked has no answer at all.
     let blocked = Finish::from(FinishReason::ContentFilter);
@@ -48,6 +56,8 @@ struct Items<'a> {
     done: Vec<Vec<u8>>,
     /// The parts of the message that is open.
     message: Vec<item::Part>,
+    /// What was done with tools of the provider, with its name there and its place here.
+    steps: Vec<(String, usize, hosted::Item)>,
     losses: Vec<Loss>,
 }
 
@@ -66,6 +76,7 @@ impl Items<'_> {
                 Part::Refusal(refusal) => self.message.push(item::Part::Refusal(refusal.clone())),
                 Part::Reasoning(thought) => self.thought(thought),
                 Part::ToolCall(call) => self.call(call),
+                Part::Hosted(step) => self.hosted(step, at),
                 Part::Opaque(opaque) => match item::opaque(opaque) {
                     Some(item) => self.item(|_| item),
                     None => self.lost(at, "only clients of another dialect know what it is"),
@@ -89,7 +100,7 @@ impl Items<'_> {
     fn text(&mut self, text: &Text, logprobs: Vec<Logprob>, at: usize) {
         let mut annotations = Vec::with_capacity(text.citations.len());
         for (nth, citation) in text.citations.iter().enumerate() {
-            match item::annotated(citation) {
+            match item::annotated(citation, &text.text) {
                 Some(annotation) => annotations.push(annotation),
                 None => self.losses.push(Loss::dropped(
                     format!("choices[0].message.content[{at}].citations[{nth}]"),
@@ -109,6 +120,30 @@ impl Items<'_> {
             let id = thought.id.clone().unwrap_or_else(|| id("rs"));
             item::reasoning(&id, &thought.text, encrypted.as_deref())
         });
+    }
+
+    /// What was done and what came of it are one item, though they may come apart.
+    fn hosted(&mut self, step: &HostedStep, at: usize) {
+        if let Some(own) = step.own(Dialect::Responses).and_then(item::opaque) {
+            return self.item(|_| own);
+        }
+        if let Some(action) = &step.action {
+            self.close(Status::Completed);
+            let id = self.next_id(hosted::Item::prefix(action));
+            let (action, outcome) = (action.clone(), step.outcome.clone());
+            let item = hosted::Item { id, action, outcome };
+            self.done.push(item.json(item.ended()));
+            self.steps.push((step.id.clone(), self.done.len() - 1, item));
+            return;
+        }
+        let begun = self.steps.iter_mut().rev().find(|(id, ..)| *id == step.id);
+        let Some((_, place, item)) = begun else {
+            return self.lost(at, "what came of something that is not known");
+        };
+        item.outcome.clone_from(&step.outcome);
+        if let Some(done) = self.done.get_mut(*place) {
+            *done = item.json(item.ended());
+        }
     }
 
     fn call(&mut self, call: &ToolCall) {

@@ -7,9 +7,10 @@ use adapters_json::read;
 use serde_json::value::RawValue;
 
 use super::request::{expected, missing};
+use crate::hosted;
 use crate::wire::request as wire;
 
-/// Reads `tools`. The provider's own ones stay as they are.
+/// Reads `tools`. Those that only this dialect has stay as they are.
 pub(super) fn tools(
     tools: Vec<&RawValue>,
     losses: &mut Vec<Loss>,
@@ -22,8 +23,10 @@ fn tool(at: usize, raw: &RawValue, losses: &mut Vec<Loss>) -> Result<Tool, Decod
     let wire: wire::Tool<'_> = read::object(raw, &path)?;
     let kind = &*wire.kind;
     if !matches!(kind, "function" | "custom") {
-        let json = raw.to_owned();
-        return Ok(Tool::Opaque(Opaque { dialect: Dialect::Responses, json }));
+        return Ok(match hosted::read_tool(raw, kind, &path, losses) {
+            Some(tool) => Tool::Hosted(Box::new(tool)),
+            None => Tool::Opaque(Opaque::new(Dialect::Responses, raw)),
+        });
     }
     for (said, member) in [
         (wire.allowed_callers.is_some(), "allowed_callers"),
@@ -87,8 +90,12 @@ pub(super) fn choice(
             wire.name.map(ToolChoice::Named).map(Some).ok_or_else(|| missing("tool_choice.name"))
         }
         "allowed_tools" => allowed(wire, losses).map(Some),
+        "mcp" if wire.name.is_none() => Ok(wire.server_label.map(ToolChoice::Named)),
+        kind if hosted::name_of(kind).is_some() => {
+            Ok(hosted::name_of(kind).map(|name| ToolChoice::Named(name.to_owned())))
+        }
         _ => {
-            let reason = "other providers cannot be told to use a tool of their own";
+            let reason = "other providers cannot be told to use this tool";
             losses.push(Loss::dropped(PATH, reason));
             Ok(None)
         }
@@ -105,7 +112,8 @@ fn allowed(wire: wire::Choice<'_>, losses: &mut Vec<Loss>) -> Result<ToolChoice,
     let tools = wire.tools.ok_or_else(|| missing("tool_choice.tools"))?;
     let mut names = Vec::with_capacity(tools.len());
     for (at, tool) in tools.into_iter().enumerate() {
-        match tool.name {
+        let hosted = tool.kind.as_deref().and_then(hosted::name_of).map(str::to_owned);
+        match tool.name.or(tool.server_label).or(hosted) {
             Some(name) => names.push(name),
             None => losses.push(Loss::dropped(
                 format!("tool_choice.tools[{at}]"),

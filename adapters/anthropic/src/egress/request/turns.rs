@@ -198,7 +198,7 @@ impl Place {
             | Part::Document(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
-            | Part::Opaque(_) => {
+            | Part::Hosted(_) | Part::Opaque(_) => {
                 *content += 1;
                 PartPath::Content(*message, *content - 1)
             }

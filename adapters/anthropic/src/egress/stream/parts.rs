@@ -12,7 +12,7 @@ use adapters_canonical::loss::DecodeError;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use crate::citation;
+use crate::{citation, hosted};
 use crate::egress::response::{call_id, opaque};
 use crate::wire::answer::Block;
 use crate::wire::fields::Fields;
@@ -329,7 +329,13 @@ impl Parts {
                 part
             }
             Kind::Opaque(pending) => match (ending, pending.assemble()) {
-                (Ending::Complete, Ok(whole)) => self.next(PartKind::Opaque(whole), out),
+                (Ending::Complete, Ok(whole)) => {
+                    let kind = match hosted::read(&whole.json) {
+                        Some(step) => PartKind::Hosted(Box::new(step)),
+                        None => PartKind::Opaque(whole),
+                    };
+                    self.next(kind, out)
+                }
                 (Ending::Complete, Err(error)) => return out.push(Delta::Malformed(error)),
                 (Ending::BrokenOff, _) => return,
             },

@@ -183,7 +183,7 @@ impl Writer<'_> {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::Refusal(_)
-                | Part::Opaque(_) => parts.extend(self.part(part)?),
+                | Part::Hosted(_) | Part::Opaque(_) => parts.extend(self.part(part)?),
             }
         }
         let mut message = self.thoughts(&thoughts);

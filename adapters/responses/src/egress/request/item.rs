@@ -1,5 +1,6 @@
 //! Messages as items.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use adapters_canonical::chat::{
@@ -72,7 +73,7 @@ pub(super) struct Summary<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Output<'a> {
-    Text(#[serde(serialize_with = "write::text")] &'a str),
+    Text(#[serde(serialize_with = "write::text")] Cow<'a, str>),
     Parts(Vec<Said<'a>>),
 }
 
@@ -92,7 +93,7 @@ pub(super) enum Content<'a> {
     },
     OutputText {
         #[serde(serialize_with = "write::text")]
-        text: &'a str,
+        text: Cow<'a, str>,
         annotations: [&'static str; 0],
     },
     Refusal {
@@ -176,6 +177,11 @@ impl<'a> Writer<'a, '_> {
                     self.flush(&mut content);
                     self.result(result)?;
                 }
+                Part::Hosted(step) if step.own(Dialect::Responses).is_some() => {
+                    self.flush(&mut content);
+                    let own = step.own(Dialect::Responses);
+                    self.items.extend(own.map(|own| Item::Opaque(&own.json)));
+                }
                 Part::Opaque(opaque) if is_item(opaque) => {
                     self.flush(&mut content);
                     self.items.push(Item::Opaque(&opaque.json));
@@ -186,7 +192,7 @@ impl<'a> Writer<'a, '_> {
                 | Part::Audio(_)
                 | Part::Video(_)
                 | Part::Document(_)
-                | Part::Opaque(_) => content.extend(self.content(part, &path)?),
+                | Part::Hosted(_) | Part::Opaque(_) => content.extend(self.content(part, &path)?),
             }
         }
         self.flush(&mut content);
@@ -204,7 +210,9 @@ impl<'a> Writer<'a, '_> {
         let (id, status, content) = match &parts[..] {
             [] => return,
             // What the model said is an item of its own, with a name, or else a mere string.
-            [Said::Known(Content::OutputText { text, .. })] => (None, None, Output::Text(text)),
+            [Said::Known(Content::OutputText { text, .. })] => {
+                (None, None, Output::Text(text.clone()))
+            }
             _ if self.role == Role::Assistant => {
                 let id = format!("msg_{}", self.items.len());
                 (Some(id), Some("completed"), Output::Parts(parts))
@@ -218,10 +226,23 @@ impl<'a> Writer<'a, '_> {
         let assistant = self.role == Role::Assistant;
         let content = match part {
             Part::Text(text) if assistant => {
-                Content::OutputText { text: &text.text, annotations: [] }
+                Content::OutputText { text: Cow::Borrowed(&text.text), annotations: [] }
             }
             Part::Text(text) => Content::InputText { text: &text.text },
             Part::Refusal(refusal) => Content::Refusal { refusal },
+            Part::Hosted(step) => match step.in_words() {
+                Some(words) => {
+                    let reason = "what another provider did is told in words";
+                    self.losses.push(Loss::adapted(path.to_owned(), reason));
+                    Content::OutputText { text: Cow::Owned(words), annotations: [] }
+                }
+                None => {
+                    let reason =
+                        "what another provider looked up, but for what its answer says of it";
+                    self.losses.push(Loss::dropped(path.to_owned(), reason));
+                    return Ok(None);
+                }
+            },
             Part::Opaque(opaque) if opaque.dialect == Dialect::Responses => {
                 return Ok(Some(Said::Opaque(&opaque.json)));
             }
@@ -273,8 +294,8 @@ impl<'a> Writer<'a, '_> {
         }
         self.role = role;
         let output = match &parts[..] {
-            [] => Output::Text(""),
-            [Said::Known(Content::InputText { text })] => Output::Text(text),
+            [] => Output::Text(Cow::Borrowed("")),
+            [Said::Known(Content::InputText { text })] => Output::Text(Cow::Borrowed(text)),
             _ => Output::Parts(parts),
         };
         let call_id = result.call_id.as_str();

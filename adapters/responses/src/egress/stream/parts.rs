@@ -40,7 +40,7 @@ impl Is {
             PartKind::Refusal => Self::Refusal,
             PartKind::Reasoning { .. } => Self::Thought,
             PartKind::ToolCall { .. } => Self::Call,
-            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Self::Whole,
+            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Hosted(_) | PartKind::Opaque(_) => Self::Whole,
         }
     }
 }
@@ -86,6 +86,7 @@ impl Parts {
             }
             Part::Image(media) => PartKind::Image(media.clone()),
             Part::Audio(media) => PartKind::Audio(media.clone()),
+            Part::Hosted(step) => PartKind::Hosted(step.clone()),
             Part::Opaque(opaque) => PartKind::Opaque(opaque.clone()),
             // No item is read as any of these.
             Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => return,

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use adapters_canonical::chat::{Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolResult};
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::HostedStep;
 use adapters_canonical::loss::{DecodeError, Loss};
 
 use super::super::media;
@@ -51,7 +52,7 @@ fn instruction<'a>(
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
-        | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
+        | Part::Hosted(_) | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
     }
 }
 
@@ -67,6 +68,7 @@ fn heard<'a>(
         Part::Image(image) => media::image(image, path, losses).map(Some),
         Part::Document(document) => media::document(document, path, losses).map(Some),
         Part::ToolResult(answer) => result(at, answer, losses).map(Some),
+        Part::Hosted(step) => Ok(hosted(step, path, losses)),
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Refusal(words) => Ok(refusal(words)),
         Part::Reasoning(_) => {
@@ -96,6 +98,7 @@ fn said<'a>(
         Part::Refusal(words) => Ok(refusal(words)),
         Part::Reasoning(thought) => Ok(thinking(thought, path, losses)),
         Part::ToolCall(call) => Ok(Some(tool_use(call, path, losses))),
+        Part::Hosted(step) => Ok(hosted(step, path, losses)),
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
             Err(DecodeError::shape(path.to_string(), "the assistant can only have said text"))
@@ -161,6 +164,24 @@ fn own<'a>(block: &'a Opaque, path: &dyn Display, losses: &mut Vec<Loss>) -> Opt
     }
     losses.push(Loss::dropped(path.to_string(), "content of another provider's own"));
     None
+}
+
+/// What a provider did with a tool of its own. The API refuses what it did not do itself.
+fn hosted<'a>(
+    step: &'a HostedStep,
+    path: &dyn Display,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
+    if let Some(own) = step.own(Dialect::Anthropic) {
+        return Some(Block::Raw(&own.json));
+    }
+    let Some(words) = step.in_words() else {
+        let reason = "what another provider looked up, but for what its answer says of it";
+        losses.push(Loss::dropped(path.to_string(), reason));
+        return None;
+    };
+    losses.push(Loss::adapted(path.to_string(), "what another provider did is told in words"));
+    Some(Block::text(words))
 }
 
 fn tool_use<'a>(call: &'a ToolCall, path: &dyn Display, losses: &mut Vec<Loss>) -> Block<'a> {

@@ -1,0 +1,300 @@
+//! Tools that the provider runs itself: what a client may ask for, and what was done with them.
+//!
+//! A client has nothing to answer there, so none of this is ever a call of the client's tools. Each
+//! value keeps what its dialect wrote, byte for byte, for that dialect; beside it stands what it
+//! means, for all others.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use crate::chat::Opaque;
+use crate::dialect::Dialect;
+
+/// A tool that the provider runs itself.
+#[derive(Clone, Debug)]
+pub struct HostedTool {
+    /// What it does.
+    pub does: Hosted,
+    /// The same as the client wrote it, for providers of its dialect; `None` where it was no tool of
+    /// its own there.
+    pub own: Option<Opaque>,
+}
+
+impl HostedTool {
+    /// What the client wrote, if `dialect` is the one it wrote it in.
+    #[must_use]
+    pub fn own(&self, dialect: Dialect) -> Option<&Opaque> {
+        self.own.as_ref().filter(|own| own.dialect == dialect)
+    }
+
+    /// What a choice among the tools calls it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.does {
+            Hosted::WebSearch(_) => WEB_SEARCH,
+            Hosted::PageReading(_) => WEB_FETCH,
+            Hosted::CodeExecution(_) => CODE_EXECUTION,
+            Hosted::Mcp(server) => &server.label,
+        }
+    }
+}
+
+/// What a choice among tools calls a search of the web.
+pub const WEB_SEARCH: &str = "web_search";
+/// What it calls the reading of pages.
+pub const WEB_FETCH: &str = "web_fetch";
+/// What it calls a place where code runs.
+pub const CODE_EXECUTION: &str = "code_execution";
+
+/// What a hosted tool does.
+///
+/// Losses name members of a [`WebSearch`] `tools[i].web_search.…`, of a [`PageReading`]
+/// `tools[i].web_fetch.…`, of a [`CodeExecution`] `tools[i].code_execution.…` and of a
+/// [`McpServer`] `tools[i].mcp.…`.
+#[derive(Clone, Debug)]
+pub enum Hosted {
+    /// Searches the web.
+    WebSearch(WebSearch),
+    /// Reads pages whose addresses stand in the conversation.
+    PageReading(PageReading),
+    /// Runs code that the model writes.
+    CodeExecution(CodeExecution),
+    /// Calls tools of a server that speaks the Model Context Protocol.
+    Mcp(McpServer),
+}
+
+/// How the web is searched.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct WebSearch {
+    /// Only pages of these domains; empty for all.
+    pub allowed_domains: Vec<String>,
+    /// No pages of these domains.
+    pub blocked_domains: Vec<String>,
+    /// At most so many searches.
+    pub max_uses: Option<u64>,
+    /// About where the user is.
+    pub location: Option<Location>,
+    /// How much of what is found the model is shown: `low`, `medium` or `high`.
+    pub context_size: Option<String>,
+}
+
+/// About where a user is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Location {
+    /// The city.
+    pub city: Option<String>,
+    /// Two letters of ISO 3166-1.
+    pub country: Option<String>,
+    /// A region of the country.
+    pub region: Option<String>,
+    /// A time zone of the IANA.
+    pub timezone: Option<String>,
+}
+
+/// How pages are read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PageReading {
+    /// Only pages of these domains; empty for all.
+    pub allowed_domains: Vec<String>,
+    /// No pages of these domains.
+    pub blocked_domains: Vec<String>,
+    /// At most so many pages.
+    pub max_uses: Option<u64>,
+    /// At most so many tokens of a page.
+    pub max_content_tokens: Option<u64>,
+    /// Whether the answer must say which words of a page it rests on.
+    pub citations: bool,
+}
+
+/// Where code runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct CodeExecution {
+    /// Whether there is a shell too, and files that stay: not only Python.
+    pub shell: bool,
+}
+
+/// A server that speaks the Model Context Protocol. Its tools run without anybody's approval.
+#[derive(Clone, Debug, Default)]
+pub struct McpServer {
+    /// What calls name it by.
+    pub label: String,
+    /// Where it is.
+    pub url: String,
+    /// What it is told to let the provider in.
+    pub authorization: Option<Token>,
+    /// Only these of its tools; `None` for all.
+    pub allowed_tools: Option<Vec<String>>,
+}
+
+/// A credential; it never shows in what is printed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Token(String);
+
+impl Token {
+    /// Keeps `secret` out of sight.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself, to be written to the provider.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Something a provider did with a tool of its own, or what came of it, or both.
+#[derive(Clone, Debug)]
+pub struct HostedStep {
+    /// Names the deed: what came of it bears the same name. Never empty.
+    pub id: String,
+    /// What was done, where this says so.
+    pub action: Option<Action>,
+    /// What came of it, where this says so.
+    pub outcome: Option<Outcome>,
+    /// The same as the provider wrote it, to be sent back to it; `None` where it is no part of the
+    /// answer there.
+    pub own: Option<Opaque>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// The web was searched for these words.
+    Search {
+        /// What was searched for; empty where nobody says.
+        queries: Vec<String>,
+    },
+    /// A page was read.
+    ReadPage {
+        /// Its address.
+        url: String,
+    },
+    /// Code was run.
+    RunCode {
+        /// The code, or the command.
+        code: String,
+        /// What it is written in, such as `python` or `bash`.
+        language: &'static str,
+    },
+    /// A tool of a server was called.
+    CallMcp {
+        /// Which server.
+        server: String,
+        /// Which tool.
+        tool: String,
+        /// JSON.
+        arguments: String,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Pages were found or read.
+    Pages(Vec<Page>),
+    /// Code ran.
+    Ran {
+        /// What it printed, errors included.
+        output: String,
+        /// Whether it ended well.
+        ok: bool,
+    },
+    /// A tool of a server answered.
+    Answered {
+        /// In words.
+        text: String,
+        /// Whether it did what it was asked.
+        ok: bool,
+    },
+    /// Nothing, and why not, in the provider's word, such as `max_uses_exceeded`.
+    Failed(String),
+}
+
+/// A page of the web.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Page {
+    /// Its address.
+    pub url: String,
+    /// Its title.
+    pub title: Option<String>,
+}
+
+impl HostedStep {
+    /// What the provider wrote, if `dialect` is the one it wrote it in.
+    #[must_use]
+    pub fn own(&self, dialect: Dialect) -> Option<&Opaque> {
+        self.own.as_ref().filter(|own| own.dialect == dialect)
+    }
+
+    /// The step in words, for a provider that did not take it and has no form for it. `None` where
+    /// the answer beside it says all that mattered: what was searched for and read.
+    #[must_use]
+    pub fn in_words(&self) -> Option<String> {
+        let mut words = String::new();
+        // Writing to a string cannot fail.
+        match &self.action {
+            Some(Action::RunCode { code, language }) => {
+                let _ = write!(words, "This code was run:\n```{language}\n{code}\n```");
+            }
+            Some(Action::CallMcp { server, tool, arguments }) => {
+                let _ = write!(words, "The tool `{tool}` of `{server}` was called:\n{arguments}");
+            }
+            Some(Action::Search { .. } | Action::ReadPage { .. }) | None => {}
+        }
+        let (outcome, ok) = match &self.outcome {
+            Some(Outcome::Ran { output: text, ok } | Outcome::Answered { text, ok }) => (text, *ok),
+            Some(Outcome::Pages(_) | Outcome::Failed(_)) | None => {
+                return Some(words).filter(|words| !words.is_empty());
+            }
+        };
+        if !words.is_empty() {
+            words.push('\n');
+        }
+        let what = if ok { "It gave" } else { "It failed with" };
+        let _ = write!(words, "{what}:\n{outcome}");
+        Some(words)
+    }
+
+    /// About how many bytes it takes in any dialect.
+    pub(crate) fn length(&self) -> usize {
+        self.own.as_ref().map_or(0, |own| own.json.get().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(action: Option<Action>, outcome: Option<Outcome>) -> HostedStep {
+        HostedStep { id: "s".to_owned(), action, outcome, own: None }
+    }
+
+    #[test]
+    fn a_token_is_never_printed() {
+        let server = McpServer { authorization: Some(Token::new("sk".into())), ..Default::default() };
+        let said = format!("{server:?}");
+        assert!(said.contains("***") && !said.contains("sk"), "{said}");
+    }
+
+    #[test]
+    fn code_is_told_in_words_and_a_search_is_not() {
+        let code = Action::RunCode { code: "print(1)".to_owned(), language: "python" };
+        let ran = Outcome::Ran { output: "1\n".to_owned(), ok: true };
+        assert_eq!(
+            step(Some(code), Some(ran)).in_words().as_deref(),
+            Some("This code was run:\n```python\nprint(1)\n```\nIt gave:\n1\n")
+        );
+        let answered = Outcome::Answered { text: "no".to_owned(), ok: false };
+        assert_eq!(step(None, Some(answered)).in_words().as_deref(), Some("It failed with:\nno"));
+        let search = Action::Search { queries: vec!["q".to_owned()] };
+        assert_eq!(step(Some(search), Some(Outcome::Pages(Vec::new()))).in_words(), None);
+    }
+}
