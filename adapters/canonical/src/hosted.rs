@@ -150,6 +150,36 @@ impl fmt::Debug for Token {
     }
 }
 
+impl Opaque {
+    /// Why other providers are not offered a tool that only one dialect has: lower case, no full
+    /// stop.
+    #[must_use]
+    pub fn why_lost(&self) -> &'static str {
+        #[derive(serde::Deserialize)]
+        struct Tool<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Option<std::borrow::Cow<'a, str>>,
+        }
+
+        let json = self.json.get();
+        let tool = serde_json::from_str::<Tool<'_>>(json).ok();
+        let kind = tool.and_then(|tool| tool.kind);
+        // Gemini's tools have no type: the name of the only member says it.
+        let kind = kind.as_deref().or_else(|| json.split('"').nth(1)).unwrap_or_default();
+        match kind {
+            kind if kind.starts_with("file_search") || kind.starts_with("fileSearch") => {
+                "the files it searches lie with the provider that keeps them"
+            }
+            kind if kind.starts_with("computer") || kind.starts_with("browser") => {
+                "each provider drives a screen with actions of its own, which the client would not know"
+            }
+            "image_generation" => "no other provider draws pictures with a tool",
+            kind if kind.starts_with("mcp") => "other providers could not keep to what it allows",
+            _ => "only providers of another dialect have this tool",
+        }
+    }
+}
+
 /// Something a provider did with a tool of its own, or what came of it, or both.
 #[derive(Clone, Debug)]
 pub struct HostedStep {
@@ -279,7 +309,8 @@ mod tests {
 
     #[test]
     fn a_token_is_never_printed() {
-        let server = McpServer { authorization: Some(Token::new("sk".into())), ..Default::default() };
+        let server =
+            McpServer { authorization: Some(Token::new("sk".into())), ..Default::default() };
         let said = format!("{server:?}");
         assert!(said.contains("***") && !said.contains("sk"), "{said}");
     }

@@ -151,7 +151,8 @@ fn last_results(messages: &[Message]) -> Vec<(String, String)> {
                 | Part::Reasoning(_)
                 | Part::Refusal(_)
                 | Part::ToolResult(_)
-                | Part::Hosted(_) | Part::Opaque(_) => None,
+                | Part::Hosted(_)
+                | Part::Opaque(_) => None,
             })
             .next();
         (name.unwrap_or_else(|| "the tool".to_owned()), texts(&result.parts))
@@ -170,7 +171,8 @@ fn results_of(parts: &[Part]) -> impl Iterator<Item = &ToolResult> {
         | Part::Reasoning(_)
         | Part::Refusal(_)
         | Part::ToolCall(_)
-        | Part::Hosted(_) | Part::Opaque(_) => None,
+        | Part::Hosted(_)
+        | Part::Opaque(_) => None,
     })
 }
 
@@ -185,7 +187,8 @@ fn texts(parts: &[Part]) -> String {
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_) | Part::Opaque(_) => None,
+        | Part::Hosted(_)
+        | Part::Opaque(_) => None,
     };
     parts.iter().filter_map(text).collect::<Vec<_>>().join(" ")
 }
@@ -223,7 +226,8 @@ fn limited(parts: &mut Vec<Part>, limit: u64) -> bool {
             | Part::Document(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
-            | Part::Hosted(_) | Part::Opaque(_) => continue,
+            | Part::Hosted(_)
+            | Part::Opaque(_) => continue,
         };
         let (short, taken) = first(text, left);
         left -= taken;

@@ -79,7 +79,8 @@ fn content(part: u32, of: &Part, out: &mut Vec<Delta>) {
         | Part::Video(_)
         | Part::Document(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_) | Part::Opaque(_) => None,
+        | Part::Hosted(_)
+        | Part::Opaque(_) => None,
     };
     out.extend(signature.map(|signature| Delta::Signature { part, signature }));
 }

@@ -27,7 +27,7 @@ use crate::quirk::Quirk::{
     NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
     NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
     NoUser, NoVerbosity, OneChoice, RandomSeed, ReasoningObject, RequiredIsAny, TakesCallSeals,
-    TakesReasoning, TakesReasoningContent, TakesReasoningDetails, TopK,
+    TakesReasoning, TakesReasoningContent, TakesReasoningDetails, TopK, WebSearch,
 };
 use crate::quirk::{Quirk, Quirks};
 
@@ -165,7 +165,15 @@ pub const PRESETS: &[Preset] = &[
     preset(
         "openrouter",
         Some("https://openrouter.ai/api/v1"),
-        &[NoStore, NoAllowedTools, TopK, ReasoningObject, TakesReasoningDetails, CacheControl],
+        &[
+            NoStore,
+            NoAllowedTools,
+            TopK,
+            ReasoningObject,
+            TakesReasoningDetails,
+            CacheControl,
+            WebSearch,
+        ],
     ),
     // https://docs.together.ai/reference/chat-completions-1
     preset(

@@ -95,6 +95,8 @@ quirks! {
     KeyHeader = "key_header",
     /// Takes `cache_control` on content parts and tools.
     CacheControl = "cache_control",
+    /// Takes `web_search_options` for any model; OpenAI for models only that always search.
+    WebSearch = "web_search",
 }
 
 /// A set of quirks; empty for OpenAI itself.

@@ -314,7 +314,8 @@ fn is_content(delta: &Delta) -> bool {
             PartKind::ToolCall { .. }
             | PartKind::Image(_)
             | PartKind::Audio(_)
-            | PartKind::Hosted(_) | PartKind::Opaque(_) => true,
+            | PartKind::Hosted(_)
+            | PartKind::Opaque(_) => true,
         },
         Delta::Text { text, .. } => !text.is_empty(),
         Delta::Arguments { .. }

@@ -36,7 +36,8 @@ pub fn whole(answer: &ChatResponse) -> Said {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::ToolResult(_)
-                | Part::Hosted(_) | Part::Opaque(_) => {}
+                | Part::Hosted(_)
+                | Part::Opaque(_) => {}
             }
         }
     }
@@ -70,7 +71,8 @@ pub fn streamed(deltas: &[Delta]) -> Said {
                     | PartKind::Refusal
                     | PartKind::Image(_)
                     | PartKind::Audio(_)
-                    | PartKind::Hosted(_) | PartKind::Opaque(_) => {}
+                    | PartKind::Hosted(_)
+                    | PartKind::Opaque(_) => {}
                 }
             }
             Delta::Text { part, text } => match parts[*part as usize].0 {

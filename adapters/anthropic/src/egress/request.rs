@@ -93,11 +93,7 @@ fn upstream(
     if !body.mcp_servers.is_empty() {
         headers.push((BETA, HeaderValue::from_static(hosted::BETA_MCP)));
     }
-    Ok(UpstreamRequest {
-        path: path.to_owned(),
-        headers,
-        body: write::body_of_about(length, body),
-    })
+    Ok(UpstreamRequest { path: path.to_owned(), headers, body: write::body_of_about(length, body) })
 }
 
 fn body<'a>(

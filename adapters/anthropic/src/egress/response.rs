@@ -9,8 +9,8 @@ use adapters_canonical::usage::Usage;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use crate::{citation, hosted};
 use crate::wire::answer::{self, Block, Message, StopDetails};
+use crate::{citation, hosted};
 
 /// Reads Anthropic's answer to a request that did not stream.
 ///

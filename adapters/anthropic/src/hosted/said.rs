@@ -92,7 +92,9 @@ pub(crate) fn blocks(step: &HostedStep) -> Vec<Said> {
     blocks.extend(step.action.as_ref().and_then(|action| used(&step.id, action)));
     blocks.extend(step.outcome.as_ref().and_then(|outcome| {
         Some(match outcome {
-            Outcome::Pages(pages) => found(&step.id, Found::Pages(pages.iter().map(page).collect())),
+            Outcome::Pages(pages) => {
+                found(&step.id, Found::Pages(pages.iter().map(page).collect()))
+            }
             Outcome::Ran { output, ok } => ran(&step.id, Ran::Done(done(output, *ok))),
             Outcome::Answered { text, ok } => answered(&step.id, text, *ok),
             Outcome::Failed(reason) => match step.action.as_ref()? {

@@ -210,7 +210,10 @@ fn report(asked: &Asked<'_>, at: usize, losses: &mut Vec<Loss>) {
     for (said, member) in [
         (callers.iter().any(|caller| &**caller != "direct"), "allowed_callers"),
         (asked.defer_loading == Some(true), "defer_loading"),
-        (asked.response_inclusion.as_deref().is_some_and(|how| how != "full"), "response_inclusion"),
+        (
+            asked.response_inclusion.as_deref().is_some_and(|how| how != "full"),
+            "response_inclusion",
+        ),
         (asked.url_sources.is_some(), "url_sources"),
         (asked.strict == Some(true), "strict"),
         (asked.default_config.iter().chain(configs).any(deferred), "default_config.defer_loading"),
@@ -223,9 +226,13 @@ fn report(asked: &Asked<'_>, at: usize, losses: &mut Vec<Loss>) {
         let reason = "other providers cache no prefix that ends in a tool of their own";
         losses.push(Loss::adapted(format!("tools[{at}].cache_control"), reason));
     }
-    losses.extend(asked.others.0.iter().map(|name| {
-        Loss::dropped(format!("tools[{at}].{name}"), "not a known member")
-    }));
+    losses.extend(
+        asked
+            .others
+            .0
+            .iter()
+            .map(|name| Loss::dropped(format!("tools[{at}].{name}"), "not a known member")),
+    );
 }
 
 /// A tool as the API is offered it.

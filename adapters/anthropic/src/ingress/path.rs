@@ -152,7 +152,8 @@ fn block_of(message: &Message, at: usize) -> usize {
         | Part::Reasoning(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_) | Part::Opaque(_) => false,
+        | Part::Hosted(_)
+        | Part::Opaque(_) => false,
     };
     at + message.parts.iter().take(at).filter(sealed).count()
 }
@@ -169,7 +170,8 @@ fn nth(message: &Message, calls: bool, nth: usize) -> Option<usize> {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_) | Part::Opaque(_) => !calls,
+        | Part::Hosted(_)
+        | Part::Opaque(_) => !calls,
     };
     let mut found = (0..).zip(&message.parts).filter(|(_, part)| wanted(part));
     found.nth(nth).map(|(at, _)| block_of(message, at))

@@ -136,8 +136,8 @@ fn unknown(others: Names<'_>, prefix: &str, losses: &mut Vec<Loss>) {
         let reason = match (prefix, &*name) {
             (
                 "",
-                "container" | "context_management" | "betas" | "inference_geo"
-                | "diagnostics" | "user_profile_id" | "workspace_id",
+                "container" | "context_management" | "betas" | "inference_geo" | "diagnostics"
+                | "user_profile_id" | "workspace_id",
             ) => ONLY_HERE,
             _ => "not a known member",
         };

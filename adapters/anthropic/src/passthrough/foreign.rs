@@ -11,9 +11,9 @@ use std::ops::Range;
 use adapters_json::read;
 use serde_json::value::RawValue;
 
-use crate::{citation, hosted, seal};
 use crate::wire::answer::Tag;
 use crate::wire::ask::{Content, Message};
+use crate::{citation, hosted, seal};
 
 /// Where in the body stand the blocks to cut, each with one comma beside it, in order.
 ///
@@ -154,12 +154,14 @@ mod tests {
     #[test]
     fn what_another_provider_did_and_cited_is_cut() {
         let used = r#"{"type":"server_tool_use","id":"srvtoolu_penstock_1","name":"web_search","input":{}}"#;
-        let found = r#"{"tool_use_id":"srvtoolu_penstock_1","type":"web_search_tool_result","content":[]}"#;
+        let found =
+            r#"{"tool_use_id":"srvtoolu_penstock_1","type":"web_search_tool_result","content":[]}"#;
         let own = r#"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}"#;
         check(&format!("{used},{found},{WORDS}"), WORDS);
         check(&format!("{own}, {used} ,{WORDS}"), &format!("{own} ,{WORDS}"));
         let text = |citations: &str| format!(r#"{{"type":"text","citations":{citations}}}"#);
-        let ours = r#"{"type":"web_search_result_location","encrypted_index":"penstock:","url":"u"}"#;
+        let ours =
+            r#"{"type":"web_search_result_location","encrypted_index":"penstock:","url":"u"}"#;
         let theirs = r#"{"type":"web_search_result_location","encrypted_index":"E","url":"u"}"#;
         check(&text(&format!("[{ours}]")), &text("null"));
         check(&text(&format!("[{ours}, {theirs}]")), &text(&format!("[{theirs}]")));

@@ -8,6 +8,7 @@ use adapters_canonical::chat::{
     CacheBreakpoint, Media, Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::HostedStep;
 use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_json::object::Every;
 use serde_json::value::RawValue;
@@ -16,6 +17,7 @@ use super::media::{self, MediaKind};
 use super::model::Model;
 use super::seal;
 use crate::call_id::is_made_up;
+use crate::hosted::Code;
 use crate::wire::request::{
     Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
 };
@@ -148,6 +150,7 @@ impl<'a> Writer<'a, '_> {
                     called += 1;
                 }
                 Part::ToolResult(result) => self.result(at, message, result)?,
+                Part::Hosted(step) => self.hosted(side, step, &path),
                 Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => {
                     self.push(side, WirePart::Opaque(&opaque.json));
                 }
@@ -185,6 +188,20 @@ impl<'a> Writer<'a, '_> {
         } else if let Some(seal) = seal {
             self.seal_words(seal);
         }
+    }
+
+    /// What a provider did with a tool of its own.
+    fn hosted(&mut self, side: Side, step: &'a HostedStep, path: &dyn Display) {
+        if let Some(own) = step.own(Dialect::Gemini) {
+            return self.push(side, WirePart::Opaque(&own.json));
+        }
+        let Some(text) = step.in_words() else {
+            let reason = "what another provider looked up, but for what its answer says of it";
+            return self.losses.push(Loss::dropped(path.to_string(), reason));
+        };
+        let reason = "what another provider did is told in words";
+        self.losses.push(Loss::adapted(path.to_string(), reason));
+        self.push(side, WirePart::Hosted(Code::Words { text }));
     }
 
     fn media(
@@ -237,7 +254,7 @@ impl<'a> Writer<'a, '_> {
             {
                 part.thought_signature = Some(Cow::Borrowed(signature));
             }
-            Some(WirePart::Known(_) | WirePart::Opaque(_)) | None => {
+            Some(WirePart::Known(_) | WirePart::Hosted(_) | WirePart::Opaque(_)) | None => {
                 if let Some(earlier) = self.seal.replace(signature) {
                     self.push(Side::Model, words("", Some(earlier)));
                 }
@@ -300,7 +317,11 @@ impl<'a> Writer<'a, '_> {
                 Part::Audio(medium) => (MediaKind::Audio, medium),
                 Part::Video(medium) => (MediaKind::Video, medium),
                 Part::Document(medium) => (MediaKind::Document, medium),
-                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Hosted(_) | Part::Opaque(_) => {
+                Part::Reasoning(_)
+                | Part::ToolCall(_)
+                | Part::ToolResult(_)
+                | Part::Hosted(_)
+                | Part::Opaque(_) => {
                     self.losses
                         .push(Loss::dropped(path.to_string(), "a function cannot answer this"));
                     continue;

@@ -30,6 +30,7 @@ mod framing;
 mod generation;
 mod media;
 mod model;
+mod open_call;
 pub mod request;
 pub mod response;
 mod schema;

@@ -37,7 +37,7 @@ pub(super) fn is_ours(thought: &Thought) -> bool {
 pub(super) fn seal_steps(contents: &mut [Content<'_>]) {
     let says = |part: &Part<'_>| match part {
         Part::Known(part) => part.function_response.is_none(),
-        Part::Opaque(_) => true,
+        Part::Hosted(_) | Part::Opaque(_) => true,
     };
     let by_user = |content: &Content<'_>| content.role == Some("user");
     let last =

@@ -8,6 +8,7 @@ use adapters_canonical::loss::{Loss, Translated};
 use adapters_json::write;
 
 use super::{finish, part, seal, usage};
+use crate::hosted::{Code, Looked};
 use crate::wire::answer::{Answer, Candidate, CitationMetadata, Content, PromptFeedback};
 use crate::wire::request::Part as WirePart;
 
@@ -54,12 +55,24 @@ fn blocked(response: &ChatResponse) -> Option<PromptFeedback<'_>> {
 
 fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
     let (mut parts, mut citations, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut looked = Looked::default();
     for (at, said) in choice.parts.iter().enumerate() {
         let path = || format!("choices[{}].parts[{at}]", choice.index);
         if let Part::Text(text) = said {
             let cited = text.citations.iter();
             citations.extend(cited.map(|cited| part::citation(cited, &text.text, bytes)));
             bytes += text.text.len();
+        }
+        if let Part::Hosted(step) = said {
+            match (step.own(Dialect::Gemini), Code::of(step)) {
+                (Some(own), _) => parts.push(WirePart::Opaque(&own.json)),
+                (None, Some(code)) => parts.extend(code.into_iter().map(WirePart::Hosted)),
+                (None, None) if looked.take(step) => {}
+                (None, None) => {
+                    losses.push(Loss::dropped(path(), "what a provider did has no such part"));
+                }
+            }
+            continue;
         }
         parts.extend(write_part(said, &path, losses));
     }
@@ -77,6 +90,8 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
         content: Content { parts, role: "model" },
         finish_reason: Some(finish::reason(&choice.finish)),
         finish_message: choice.finish.message.as_deref(),
+        grounding_metadata: looked.grounding(&citations),
+        url_context_metadata: looked.pages(),
         citation_metadata: (!citations.is_empty())
             .then_some(CitationMetadata { citations: Cow::Owned(citations) }),
         avg_logprobs,
@@ -110,6 +125,8 @@ fn write_part<'a>(
         Part::Video(media) => part::media(media, "video/mp4"),
         Part::Document(media) => part::media(media, "application/octet-stream"),
         Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => WirePart::Opaque(&opaque.json),
+        // Written apart: it may be several parts, or none.
+        Part::Hosted(_) => return None,
         Part::Opaque(_) | Part::ToolResult(_) => {
             losses.push(Loss::dropped(path(), "only another provider's clients know this"));
             return None;

@@ -56,6 +56,9 @@ pub struct Candidate<'a> {
     /// Sources it rests on.
     #[serde(borrow)]
     pub grounding_metadata: Option<GroundingMetadata<'a>>,
+    /// Pages that were read for it.
+    #[serde(borrow)]
+    pub url_context_metadata: Option<UrlContextMetadata<'a>>,
     /// Log probabilities.
     #[serde(borrow)]
     pub logprobs_result: Option<LogprobsResult<'a>>,
@@ -89,12 +92,36 @@ pub struct Citation<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroundingMetadata<'a> {
+    /// What the web was searched for.
+    #[serde(borrow)]
+    pub web_search_queries: Option<Vec<Str<'a>>>,
     /// The sources.
     #[serde(borrow)]
     pub grounding_chunks: Option<Vec<GroundingChunk<'a>>>,
     /// Which words rest on which of them.
     #[serde(borrow)]
     pub grounding_supports: Option<Vec<GroundingSupport<'a>>>,
+}
+
+/// Pages that were read for an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UrlContextMetadata<'a> {
+    /// One by one.
+    #[serde(borrow)]
+    pub url_metadata: Option<Vec<UrlMetadata<'a>>>,
+}
+
+/// A page that was read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UrlMetadata<'a> {
+    /// Its address.
+    #[serde(borrow)]
+    pub retrieved_url: Option<Str<'a>>,
+    /// Whether it could be read.
+    #[serde(borrow)]
+    pub url_retrieval_status: Option<Str<'a>>,
 }
 
 /// A source: at most one member is set.

@@ -220,6 +220,9 @@ impl<'a> Message<'a> {
                     Some(_) => lose("the dialect takes one sound"),
                     None => lose("the dialect takes sound as data only"),
                 },
+                Part::Hosted(_) => {
+                    lose("a chat shows of what a provider looked up or ran only what it cites");
+                }
                 Part::Opaque(opaque) => {
                     let reason = format!("content that only the {} dialect has", opaque.dialect);
                     let path = format!("choices[{choice}].parts[{at}]");

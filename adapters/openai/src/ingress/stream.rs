@@ -147,7 +147,7 @@ impl ChatStreamEncoder {
         let kind = match kind {
             PartKind::Text => Kind::Text { before: self.choice(choice).said, length: 0 },
             PartKind::Refusal => Kind::Refusal,
-            PartKind::Opaque(_) => Kind::Hidden,
+            PartKind::Hosted(_) | PartKind::Opaque(_) => Kind::Hidden,
             PartKind::Image(media) => {
                 if let Some(mut image) = image(media) {
                     image.index = Some(next(&mut self.choice(choice).images));

@@ -268,6 +268,10 @@ fn is_cached(part: &Part) -> bool {
             media.cache.is_some()
         }
         Part::ToolResult(result) => result.cache.is_some(),
-        Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) | Part::Hosted(_) | Part::Opaque(_) => false,
+        Part::Reasoning(_)
+        | Part::Refusal(_)
+        | Part::ToolCall(_)
+        | Part::Hosted(_)
+        | Part::Opaque(_) => false,
     }
 }

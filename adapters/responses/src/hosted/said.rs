@@ -14,14 +14,12 @@ pub(crate) struct Item {
 }
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Written<'a> {
-    WebSearchCall {
-        id: &'a str,
-        status: &'a str,
-        action: Looked<'a>,
-    },
-    CodeInterpreterCall {
+    #[serde(rename = "web_search_call")]
+    WebSearch { id: &'a str, status: &'a str, action: Looked<'a> },
+    #[serde(rename = "code_interpreter_call")]
+    CodeInterpreter {
         id: &'a str,
         status: &'a str,
         code: &'a str,
@@ -29,7 +27,8 @@ enum Written<'a> {
         container_id: &'static str,
         outputs: Option<Vec<Logs<'a>>>,
     },
-    McpCall {
+    #[serde(rename = "mcp_call")]
+    Mcp {
         id: &'a str,
         status: &'a str,
         server_label: &'a str,
@@ -108,12 +107,16 @@ impl Item {
                     | None => None,
                 };
                 let query = queries.first().map(String::as_str);
-                Written::WebSearchCall { id, status, action: Looked::Search { query, queries, sources } }
+                Written::WebSearch {
+                    id,
+                    status,
+                    action: Looked::Search { query, queries, sources },
+                }
             }
             Action::ReadPage { url } => {
-                Written::WebSearchCall { id, status, action: Looked::OpenPage { url } }
+                Written::WebSearch { id, status, action: Looked::OpenPage { url } }
             }
-            Action::RunCode { code, .. } => Written::CodeInterpreterCall {
+            Action::RunCode { code, .. } => Written::CodeInterpreter {
                 id,
                 status,
                 code,
@@ -127,12 +130,12 @@ impl Item {
             Action::CallMcp { server, tool, arguments } => {
                 let (output, error) = match &self.outcome {
                     Some(Outcome::Answered { text, ok: true }) => (Some(&**text), None),
-                    Some(Outcome::Answered { text: content, ok: false } | Outcome::Failed(content)) => {
-                        (None, Some(Error { content }))
-                    }
+                    Some(
+                        Outcome::Answered { text: content, ok: false } | Outcome::Failed(content),
+                    ) => (None, Some(Error { content })),
                     Some(Outcome::Pages(_) | Outcome::Ran { .. }) | None => (None, None),
                 };
-                Written::McpCall {
+                Written::Mcp {
                     id,
                     status,
                     server_label: server,

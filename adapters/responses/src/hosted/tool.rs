@@ -122,7 +122,9 @@ pub(crate) fn read(
     losses: &mut Vec<Loss>,
 ) -> Option<HostedTool> {
     let does = match kind {
-        "web_search" | "web_search_2025_08_26" | "web_search_preview"
+        "web_search"
+        | "web_search_2025_08_26"
+        | "web_search_preview"
         | "web_search_preview_2025_03_11" => search(raw, path, losses)?,
         "code_interpreter" => code(raw, path, losses)?,
         "mcp" => mcp(raw, path, losses)?,

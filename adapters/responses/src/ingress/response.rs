@@ -23,14 +23,13 @@ pub(super) fn encode_response(
     context: &AnswerContext,
 ) -> Translated<Vec<u8>> {
     let head = Head::new(&response.id, &response.model, response.created, context);
-    let mut items =
-        Items {
-            head: &head,
-            done: Vec::new(),
-            message: Vec::new(),
-            steps: Vec::new(),
-            losses: Vec::new(),
-        };
+    let mut items = Items {
+        head: &head,
+        done: Vec::new(),
+        message: Vec::new(),
+        steps: Vec::new(),
+        losses: Vec::new(),
+    };
     let mut choices = response.choices.iter();
     // A prompt that was blocked has no answer at all.
     let blocked = Finish::from(FinishReason::ContentFilter);

@@ -355,8 +355,6 @@ fn status(reason: FinishReason) -> Status {
         FinishReason::Length
         | FinishReason::Pause
         | FinishReason::ContentFilter
-        | FinishReason::Error => {
-            Status::Incomplete
-        }
+        | FinishReason::Error => Status::Incomplete,
     }
 }

@@ -219,7 +219,8 @@ fn answers_a_call_without_thought(messages: &[Message]) -> bool {
                 | Part::Refusal(_)
                 | Part::ToolCall(_)
                 | Part::ToolResult(_)
-                | Part::Hosted(_) | Part::Opaque(_) => false,
+                | Part::Hosted(_)
+                | Part::Opaque(_) => false,
             })
         })
 }

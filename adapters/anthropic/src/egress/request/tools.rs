@@ -127,7 +127,9 @@ fn choice<'a>(
 fn is_offered(tool: &wire::Tool<'_>, wanted: &str) -> bool {
     match tool {
         wire::Tool::Hosted(
-            Wire::WebSearch { name, .. } | Wire::WebFetch { name, .. } | Wire::CodeExecution { name },
+            Wire::WebSearch { name, .. }
+            | Wire::WebFetch { name, .. }
+            | Wire::CodeExecution { name },
         ) => *name == wanted,
         wire::Tool::Raw(_) => true,
         wire::Tool::Hosted(Wire::McpToolset { .. }) | wire::Tool::Function { .. } => false,
@@ -168,8 +170,8 @@ fn encode_tool<'a>(
         Tool::Opaque(opaque) if opaque.dialect == Dialect::Anthropic => {
             Some(wire::Tool::Raw(&opaque.json))
         }
-        Tool::Opaque(_) => {
-            losses.push(Loss::dropped(format!("tools[{at}]"), "a tool of another provider"));
+        Tool::Opaque(opaque) => {
+            losses.push(Loss::dropped(format!("tools[{at}]"), opaque.why_lost()));
             None
         }
     }

@@ -198,7 +198,8 @@ impl Place {
             | Part::Document(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
-            | Part::Hosted(_) | Part::Opaque(_) => {
+            | Part::Hosted(_)
+            | Part::Opaque(_) => {
                 *content += 1;
                 PartPath::Content(*message, *content - 1)
             }

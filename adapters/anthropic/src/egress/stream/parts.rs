@@ -12,10 +12,10 @@ use adapters_canonical::loss::DecodeError;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use crate::{citation, hosted};
 use crate::egress::response::{call_id, opaque};
 use crate::wire::answer::Block;
 use crate::wire::fields::Fields;
+use crate::{citation, hosted};
 
 /// How a part came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

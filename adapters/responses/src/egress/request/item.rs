@@ -192,7 +192,8 @@ impl<'a> Writer<'a, '_> {
                 | Part::Audio(_)
                 | Part::Video(_)
                 | Part::Document(_)
-                | Part::Hosted(_) | Part::Opaque(_) => content.extend(self.content(part, &path)?),
+                | Part::Hosted(_)
+                | Part::Opaque(_) => content.extend(self.content(part, &path)?),
             }
         }
         self.flush(&mut content);

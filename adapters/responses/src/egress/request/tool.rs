@@ -118,9 +118,8 @@ pub(super) fn tools<'a>(tools: &'a [chat::Tool], losses: &mut Vec<Loss>) -> Vec<
             chat::Tool::Opaque(opaque) if opaque.dialect == Dialect::Responses => {
                 written.push(Tool::Opaque(&opaque.json));
             }
-            chat::Tool::Opaque(_) => {
-                let reason = "only providers of another dialect know this tool";
-                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
+            chat::Tool::Opaque(opaque) => {
+                losses.push(Loss::dropped(format!("tools[{at}]"), opaque.why_lost()));
             }
         }
     }

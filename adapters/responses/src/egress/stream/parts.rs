@@ -40,7 +40,9 @@ impl Is {
             PartKind::Refusal => Self::Refusal,
             PartKind::Reasoning { .. } => Self::Thought,
             PartKind::ToolCall { .. } => Self::Call,
-            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Hosted(_) | PartKind::Opaque(_) => Self::Whole,
+            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Hosted(_) | PartKind::Opaque(_) => {
+                Self::Whole
+            }
         }
     }
 }

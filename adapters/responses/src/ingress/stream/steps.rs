@@ -88,13 +88,7 @@ fn begin(item: &Item, index: usize, events: &mut Events, out: &mut Vec<u8>) {
     }
 }
 
-fn end(
-    open: Open,
-    status: &str,
-    output: &mut Output,
-    events: &mut Events,
-    out: &mut Vec<u8>,
-) {
+fn end(open: Open, status: &str, output: &mut Output, events: &mut Events, out: &mut Vec<u8>) {
     let Open { index, item, .. } = open;
     let name = match (&item.action, status) {
         (_, "incomplete") => None,

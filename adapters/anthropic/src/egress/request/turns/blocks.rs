@@ -52,7 +52,8 @@ fn instruction<'a>(
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_) | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
+        | Part::Hosted(_)
+        | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
     }
 }
 
