@@ -4,6 +4,7 @@ mod media;
 mod messages;
 mod parts;
 mod tools;
+mod trained;
 
 use adapters_canonical::chat::{
     CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Role, Sampling,

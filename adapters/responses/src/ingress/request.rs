@@ -30,7 +30,7 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, Dec
     let mut losses = top_level_losses(&mut wire);
     let conversation = input::read(wire.instructions.take(), wire.input.take(), &mut losses)?;
     let tools = tool::tools(wire.tools.take().unwrap_or_default(), &mut losses)?;
-    let tool_choice = tool::choice(wire.tool_choice.take(), &mut losses)?;
+    let tool_choice = tool::choice(wire.tool_choice.take(), &tools, &mut losses)?;
     let (output_format, verbosity) = text(&mut wire)?;
     let value = ChatRequest {
         model: model(wire.model.take())?,

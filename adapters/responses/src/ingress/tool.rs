@@ -72,6 +72,7 @@ fn grammar(raw: &RawValue, path: &str) -> Result<Box<RawValue>, DecodeError> {
 /// Reads `tool_choice`.
 pub(super) fn choice(
     raw: Option<&RawValue>,
+    tools: &[Tool],
     losses: &mut Vec<Loss>,
 ) -> Result<Option<ToolChoice>, DecodeError> {
     const PATH: &str = "tool_choice";
@@ -89,12 +90,13 @@ pub(super) fn choice(
         "function" | "custom" => {
             wire.name.map(ToolChoice::Named).map(Some).ok_or_else(|| missing("tool_choice.name"))
         }
-        "allowed_tools" => allowed(wire, losses).map(Some),
-        "mcp" if wire.name.is_none() => Ok(wire.server_label.map(ToolChoice::Named)),
-        kind if hosted::name_of(kind).is_some() => {
-            Ok(hosted::name_of(kind).map(|name| ToolChoice::Named(name.to_owned())))
-        }
-        _ => {
+        "allowed_tools" => allowed(wire, tools, losses).map(Some),
+        kind => {
+            let server = wire.server_label.filter(|_| wire.name.is_none());
+            let name = server.or_else(|| hosted::name_of(kind).map(str::to_owned));
+            if let Some(name) = name.filter(|name| is_hosted(name, tools)) {
+                return Ok(Some(ToolChoice::Named(name)));
+            }
             let reason = "other providers cannot be told to use this tool";
             losses.push(Loss::dropped(PATH, reason));
             Ok(None)
@@ -102,7 +104,18 @@ pub(super) fn choice(
     }
 }
 
-fn allowed(wire: wire::Choice<'_>, losses: &mut Vec<Loss>) -> Result<ToolChoice, DecodeError> {
+fn is_hosted(name: &str, tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| match tool {
+        Tool::Hosted(tool) => tool.name() == name,
+        Tool::Function(_) | Tool::Custom(_) | Tool::Opaque(_) => false,
+    })
+}
+
+fn allowed(
+    wire: wire::Choice<'_>,
+    offered: &[Tool],
+    losses: &mut Vec<Loss>,
+) -> Result<ToolChoice, DecodeError> {
     let required = match wire.mode.as_deref() {
         Some("auto") => false,
         Some("required") => true,
@@ -112,8 +125,9 @@ fn allowed(wire: wire::Choice<'_>, losses: &mut Vec<Loss>) -> Result<ToolChoice,
     let tools = wire.tools.ok_or_else(|| missing("tool_choice.tools"))?;
     let mut names = Vec::with_capacity(tools.len());
     for (at, tool) in tools.into_iter().enumerate() {
-        let hosted = tool.kind.as_deref().and_then(hosted::name_of).map(str::to_owned);
-        match tool.name.or(tool.server_label).or(hosted) {
+        let kind = tool.kind.as_deref();
+        let hosted = tool.server_label.or(kind.and_then(hosted::name_of).map(str::to_owned));
+        match tool.name.or(hosted.filter(|name| is_hosted(name, offered))) {
             Some(name) => names.push(name),
             None => losses.push(Loss::dropped(
                 format!("tool_choice.tools[{at}]"),

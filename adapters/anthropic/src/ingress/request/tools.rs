@@ -6,6 +6,7 @@ use adapters_canonical::loss::{DecodeError, Loss};
 use serde_json::value::RawValue;
 
 use super::parts::{members, need};
+use super::trained;
 use super::{ONLY_HERE, breakpoint, expected, missing, object};
 use crate::hosted::{self, McpServers};
 use crate::wire::answer::Tag;
@@ -25,7 +26,8 @@ pub(super) fn read(
         read.push(if is_of_another_type(raw) {
             match hosted::read_tool(raw, at, &mut servers, losses)? {
                 Some(tool) => Tool::Hosted(Box::new(tool)),
-                None => Tool::Opaque(Opaque::new(Dialect::Anthropic, raw)),
+                None => trained(raw, at, losses)
+                    .unwrap_or_else(|| Tool::Opaque(Opaque::new(Dialect::Anthropic, raw))),
             }
         } else {
             Tool::Function(function(object(raw, path)?, &path, losses)?)
@@ -33,6 +35,23 @@ pub(super) fn read(
     }
     read.extend(servers.rest());
     Ok(read)
+}
+
+/// A tool whose form other models must be told.
+fn trained(raw: &RawValue, at: usize, losses: &mut Vec<Loss>) -> Option<Tool> {
+    #[derive(serde::Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: adapters_json::string::Str<'a>,
+        #[serde(borrow)]
+        name: adapters_json::string::Str<'a>,
+    }
+
+    let Named { kind, name } = serde_json::from_str(raw.get()).ok()?;
+    let function = trained::function(&kind, &name)?;
+    let reason = "other models are told its form, which they were not trained for";
+    losses.push(Loss::adapted(format!("tools[{at}]"), reason));
+    Some(Tool::Function(function))
 }
 
 fn is_custom(kind: Option<&str>) -> bool {
