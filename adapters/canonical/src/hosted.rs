@@ -7,7 +7,10 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use crate::chat::Opaque;
+use serde_json::value::RawValue;
+
+use crate::chat::{Message, Opaque, Part, Role, Thought};
+use crate::delta::PartKind;
 use crate::dialect::Dialect;
 
 /// A tool that the provider runs itself.
@@ -248,6 +251,116 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// How a thought begins that is none, but carries what a provider wrote.
+const CARRIED: &str = "step:";
+
+/// The most that is carried, in bytes: what is larger would burden each further request more than
+/// it helps.
+const MOST_CARRIED: usize = 128 << 10;
+
+/// What a provider must be sent back, and what has no form in the client's dialect, travels as a
+/// thought that only this provider can read: those go to clients of every dialect and come back
+/// unread.
+impl Opaque {
+    fn carried(&self) -> Option<Thought> {
+        let json = self.json.get();
+        (json.len() <= MOST_CARRIED).then(|| Thought {
+            redacted: Some(format!("{CARRIED}{json}")),
+            origin: Some(self.dialect),
+            ..Thought::default()
+        })
+    }
+}
+
+impl Part {
+    /// What carries this part of an answer through a client of another dialect, behind it.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Self> {
+        let own = match self {
+            Self::Hosted(step) => step.own.as_ref(),
+            Self::Opaque(own) => Some(own),
+            Self::Text(_)
+            | Self::Image(_)
+            | Self::Audio(_)
+            | Self::Video(_)
+            | Self::Document(_)
+            | Self::Reasoning(_)
+            | Self::Refusal(_)
+            | Self::ToolCall(_)
+            | Self::ToolResult(_) => None,
+        };
+        own?.carried().map(Self::Reasoning)
+    }
+}
+
+impl PartKind {
+    /// The same for a part of a stream.
+    #[must_use]
+    pub fn carrier(&self) -> Option<Self> {
+        let own = match self {
+            Self::Hosted(step) => step.own.as_ref(),
+            Self::Opaque(own) => Some(own),
+            Self::Text
+            | Self::Reasoning { .. }
+            | Self::Refusal
+            | Self::ToolCall { .. }
+            | Self::Image(_)
+            | Self::Audio(_) => None,
+        };
+        let Thought { redacted, origin, id, .. } = own?.carried()?;
+        Some(Self::Reasoning { redacted, origin, id })
+    }
+}
+
+impl PartKind {
+    /// Whether it is what carries something of a provider of `dialect`: its own clients do not need
+    /// that.
+    #[must_use]
+    pub fn carries(&self, dialect: Dialect) -> bool {
+        match self {
+            Self::Reasoning { redacted: Some(carried), origin, .. } => {
+                *origin == Some(dialect) && carried.starts_with(CARRIED)
+            }
+            Self::Text
+            | Self::Reasoning { .. }
+            | Self::Refusal
+            | Self::ToolCall { .. }
+            | Self::Image(_)
+            | Self::Audio(_)
+            | Self::Hosted(_)
+            | Self::Opaque(_) => false,
+        }
+    }
+}
+
+impl Thought {
+    /// What it carries, if it is of a provider of `dialect` and carries something: to be sent back
+    /// in its place.
+    #[must_use]
+    pub fn carries(&self, dialect: Dialect) -> Option<&RawValue> {
+        let carried = self.redacted.as_deref().filter(|_| self.origin == Some(dialect))?;
+        serde_json::from_str(carried.strip_prefix(CARRIED)?).ok()
+    }
+
+    /// Whether it carries something, whoever wrote that.
+    #[must_use]
+    pub fn is_carrier(&self) -> bool {
+        self.redacted.as_deref().is_some_and(|carried| carried.starts_with(CARRIED))
+    }
+}
+
+/// Whether the part behind `messages[at].parts[..nth]` is only how a client was shown what a
+/// provider of `dialect` did: what that wrote itself follows.
+#[must_use]
+pub fn is_shown_only(messages: &[Message], at: usize, nth: usize, dialect: Dialect) -> bool {
+    let within = messages.get(at).map_or(&[][..], |message| &*message.parts);
+    let after = messages.get(at + 1..).unwrap_or_default();
+    let after = after.iter().take_while(|message| message.role == Role::Assistant);
+    let mut rest = within.iter().skip(nth + 1).chain(after.flat_map(|message| &message.parts));
+    let next = rest.find(|part| !matches!(part, Part::Hosted(step) if step.own(dialect).is_none()));
+    matches!(next, Some(Part::Reasoning(thought)) if thought.carries(dialect).is_some())
+}
+
 /// A page of the web.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Page {
@@ -305,6 +418,18 @@ mod tests {
 
     fn step(action: Option<Action>, outcome: Option<Outcome>) -> HostedStep {
         HostedStep { id: "s".to_owned(), action, outcome, own: None }
+    }
+
+    #[test]
+    fn what_a_provider_wrote_is_carried_to_it_and_to_nobody_else() {
+        let json = RawValue::from_string(r#"{"a": 1.0}"#.to_owned()).unwrap();
+        let part = Part::Opaque(Opaque::new(Dialect::Gemini, &json));
+        let Some(Part::Reasoning(thought)) = part.carrier() else { panic!("a carrier expected") };
+        assert!(thought.is_carrier());
+        assert_eq!(thought.carries(Dialect::Gemini).unwrap().get(), json.get());
+        assert!(thought.carries(Dialect::Anthropic).is_none());
+        let long = RawValue::from_string(format!("\"{}\"", "x".repeat(MOST_CARRIED))).unwrap();
+        assert!(Part::Opaque(Opaque::new(Dialect::Gemini, &long)).carrier().is_none());
     }
 
     #[test]

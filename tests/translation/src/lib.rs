@@ -126,6 +126,20 @@ impl Client {
     }
 
     fn try_to_ask(&self, request: &Value, provider: &Provider) -> Result<Outcome, DecodeError> {
+        let (body, losses) = self.asked(request, provider)?;
+        Ok(Outcome::Asked { body: serde_json::from_slice(&body)?, losses })
+    }
+
+    /// The bytes that a provider is sent, and what they do not say.
+    ///
+    /// # Errors
+    ///
+    /// What makes the request one that is not asked at all.
+    pub fn asked(
+        &self,
+        request: &Value,
+        provider: &Provider,
+    ) -> Result<(Vec<u8>, Vec<Loss>), DecodeError> {
         let body = request.to_string().into_bytes();
         let asked = Asked { model: Some("m"), ..Asked::default() };
         let envelope = self.ingress.read_envelope(&asked, &body)?;
@@ -136,8 +150,7 @@ impl Client {
             let path = self.ingress.client_path(&value, &loss.path).into_owned().into();
             Loss { path, ..loss }
         }));
-        let body = serde_json::from_slice(&encoded.value.body)?;
-        Ok(Outcome::Asked { body, losses })
+        Ok((encoded.value.body, losses))
     }
 }
 

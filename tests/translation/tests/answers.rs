@@ -4,6 +4,8 @@
 //! What clients of the other dialects get of it stands beside it. Its names are those that the
 //! validators under `tests/e2e/sdk` look for.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use adapters_canonical::chat::Part;
 use adapters_canonical::delta::{Delta, PartKind};
 use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::loss::Loss;
+use serde_json::{Value, json};
 use tests_golden::{assert_json, assert_text, fixture, read};
 use tests_translation::{Client, Provider, clients, providers};
 
@@ -112,6 +115,70 @@ fn what_a_provider_did_itself_is_no_call_that_the_client_must_answer() {
                     assert!(!said.contains(word), "{folder:?} {file} has {word}");
                 }
             }
+        }
+    }
+}
+
+/// The next request of a client that got this answer: it sends back what it got.
+fn next_turn(client: &Client, answer: &Value) -> Value {
+    let user = |words: &str| json!({"role": "user", "content": words});
+    let mut request = client.plain.clone();
+    let (member, turns) = match client.ingress.dialect() {
+        Dialect::OpenAi => {
+            let said = answer["choices"][0]["message"].clone();
+            ("messages", vec![user("Hello"), said, user("Again")])
+        }
+        Dialect::Responses => {
+            let mut turns = vec![user("Hello")];
+            turns.extend(answer["output"].as_array().unwrap().clone());
+            turns.push(user("Again"));
+            ("input", turns)
+        }
+        Dialect::Anthropic => {
+            let said = json!({"role": "assistant", "content": answer["content"]});
+            ("messages", vec![user("Hello"), said, user("Again")])
+        }
+        Dialect::Gemini => {
+            let user = |words: &str| json!({"role": "user", "parts": [{"text": words}]});
+            let said = answer["candidates"][0]["content"].clone();
+            ("contents", vec![user("Hello"), said, user("Again")])
+        }
+    };
+    request[member] = Value::Array(turns);
+    request
+}
+
+#[test]
+fn what_a_provider_wrote_itself_goes_back_to_it_byte_for_byte_through_every_client() {
+    for (folder, provider) in cases() {
+        let answer = provider.egress.decode_response(&read(folder.join("response.json"))).unwrap();
+        let own: Vec<_> = answer.value.choices[0]
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Hosted(step) => step.own.as_ref(),
+                _ => None,
+            })
+            .map(|own| own.json.get())
+            .collect();
+        for client in others(&provider) {
+            let what = format!("{} {}", folder.display(), client.title);
+            let written = client.ingress.encode_response(&answer.value, &context()).value;
+            let request = next_turn(&client, &serde_json::from_slice(&written).unwrap());
+            let (sent, losses) = client.asked(&request, &provider).unwrap();
+            let sent = String::from_utf8(sent).unwrap();
+            for json in &own {
+                assert!(sent.contains(json), "{what} lost {json} of {sent}");
+            }
+            assert!(!sent.contains("This code was run"), "{what} told it in words: {sent}");
+            // What the provider tells beside its words is no part of them, and cannot go back.
+            if own.is_empty() {
+                continue;
+            }
+            assert!(
+                !losses.iter().any(|loss| loss.reason.contains("looked up")),
+                "{what} {losses:?}"
+            );
         }
     }
 }

@@ -42,7 +42,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let id = message.id.unwrap_or_default().0.into_owned();
     let mut parts = Vec::new();
     for (at, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
-        parts.push(part(raw, &id, at)?);
+        let part = part(raw, &id, at)?;
+        let carrier = part.carrier();
+        parts.push(part);
+        parts.extend(carrier);
     }
     let reason = message.stop_reason.as_deref();
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));

@@ -106,6 +106,7 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &m
         }
         Part::Refusal(text) if text.is_empty() => {}
         Part::Refusal(text) => content.push(Said::Text { text, citations: Vec::new() }),
+        Part::Reasoning(thought) if thought.carries(Dialect::Anthropic).is_some() => {}
         Part::Reasoning(thought) => {
             content.extend(thinking(thought, &path, losses).map(Said::Other));
         }

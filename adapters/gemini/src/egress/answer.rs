@@ -247,8 +247,11 @@ impl Choice {
                     Some(step) => PartKind::Hosted(Box::new(step)),
                     None => PartKind::Opaque(Opaque { dialect: Dialect::Gemini, json }),
                 };
-                let part = self.begin(kind, parts, out);
-                out.push(Delta::PartEnd { part });
+                let carrier = kind.carrier();
+                for kind in [Some(kind), carrier].into_iter().flatten() {
+                    let part = self.begin(kind, parts, out);
+                    out.push(Delta::PartEnd { part });
+                }
             }
             return;
         };

@@ -8,7 +8,7 @@ use adapters_canonical::chat::{
     CacheBreakpoint, Media, Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::hosted::HostedStep;
+use adapters_canonical::hosted::{HostedStep, is_shown_only};
 use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_json::object::Every;
 use serde_json::value::RawValue;
@@ -37,6 +37,7 @@ pub(super) fn encode<'a>(
     losses: &mut Vec<Loss>,
 ) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), DecodeError> {
     let mut writer = Writer {
+        messages,
         calls: HashMap::new(),
         instructions: Vec::new(),
         contents: Vec::with_capacity(messages.len()),
@@ -72,6 +73,7 @@ enum Side {
 }
 
 struct Writer<'a, 'l> {
+    messages: &'a [Message],
     /// Name of the function by id of the call.
     calls: HashMap<&'a str, &'a str>,
     instructions: Vec<WirePart<'a>>,
@@ -122,7 +124,7 @@ impl<'a> Writer<'a, '_> {
 
     fn turn(&mut self, side: Side, at: usize, message: &'a Message) -> Result<(), DecodeError> {
         let (mut said, mut called) = (0, 0);
-        for part in &message.parts {
+        for (nth, part) in message.parts.iter().enumerate() {
             let index = said;
             let path = format_args!("messages[{at}].content[{index}]");
             said += 1;
@@ -150,6 +152,9 @@ impl<'a> Writer<'a, '_> {
                     called += 1;
                 }
                 Part::ToolResult(result) => self.result(at, message, result)?,
+                Part::Hosted(step)
+                    if step.own(Dialect::Gemini).is_none()
+                        && is_shown_only(self.messages, at, nth, Dialect::Gemini) => {}
                 Part::Hosted(step) => self.hosted(side, step, &path),
                 Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => {
                     self.push(side, WirePart::Opaque(&opaque.json));
@@ -218,6 +223,9 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn thought(&mut self, at: usize, thought: &'a Thought) {
+        if let Some(own) = thought.carries(Dialect::Gemini) {
+            return self.push(Side::Model, WirePart::Opaque(own));
+        }
         if !seal::is_ours(thought) {
             let path = format!("messages[{at}].reasoning_details");
             self.losses.push(Loss::dropped(path, "only another provider takes this thought back"));

@@ -131,7 +131,12 @@ fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choi
             bytes += part.text.as_deref().map_or(0, str::len);
         }
         match opaque_part(&part).filter(|_| is_opaque(&part)) {
-            Some(json) => parts.push(step_or_opaque(json, index, &mut codes)),
+            Some(json) => {
+                let part = step_or_opaque(json, index, &mut codes);
+                let carrier = part.carrier();
+                parts.push(part);
+                parts.extend(carrier);
+            }
             None => read_part(part, index, &mut calls, ids, &mut parts),
         }
     }

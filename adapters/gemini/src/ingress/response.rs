@@ -63,6 +63,9 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
             citations.extend(cited.map(|cited| part::citation(cited, &text.text, bytes)));
             bytes += text.text.len();
         }
+        if matches!(said, Part::Reasoning(thought) if thought.carries(Dialect::Gemini).is_some()) {
+            continue;
+        }
         if let Part::Hosted(step) = said {
             match (step.own(Dialect::Gemini), Code::of(step)) {
                 (Some(own), _) => parts.push(WirePart::Opaque(&own.json)),

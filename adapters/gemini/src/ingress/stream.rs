@@ -159,6 +159,7 @@ impl ContentStreamEncoder {
                 Kind::Text { text: String::new(), offset, signature: None, cited: Vec::new() }
             }
             PartKind::Refusal => Kind::Refusal,
+            kind if kind.carries(Dialect::Gemini) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => {
                 let (redacted, origin, id) = (redacted.clone(), *origin, id.clone());
                 let thought = Thought { redacted, origin, id, ..Thought::default() };

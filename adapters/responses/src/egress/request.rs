@@ -214,7 +214,8 @@ fn include(request: &ChatRequest) -> Vec<&'static str> {
     let happened = || {
         let mut parts = request.messages.iter().flat_map(|message| &message.parts);
         parts.any(|part| {
-            matches!(part, Part::Reasoning(thought) if thought.origin == Some(Dialect::Responses))
+            matches!(part, Part::Reasoning(thought)
+                if thought.origin == Some(Dialect::Responses) && !thought.is_carrier())
         })
     };
     if wished || happened() {

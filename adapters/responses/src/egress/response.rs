@@ -104,13 +104,18 @@ pub(super) fn item(
             let (id, name) = (call_id(&item), item.name.unwrap_or_default());
             parts.push(Part::ToolCall(ToolCall { id, name, arguments, kind, signature: None }));
         }
-        kind => parts.push(match picture(kind, raw) {
-            Some(media) => Part::Image(media),
-            None => match hosted::read(raw) {
-                Some(step) => Part::Hosted(Box::new(step)),
-                None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
-            },
-        }),
+        kind => {
+            let part = match picture(kind, raw) {
+                Some(media) => Part::Image(media),
+                None => match hosted::read(raw) {
+                    Some(step) => Part::Hosted(Box::new(step)),
+                    None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
+                },
+            };
+            let carrier = part.carrier();
+            parts.push(part);
+            parts.extend(carrier);
+        }
     }
     Ok(())
 }

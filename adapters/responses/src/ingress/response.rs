@@ -73,6 +73,7 @@ impl Items<'_> {
                     self.text(text, tokens, at);
                 }
                 Part::Refusal(refusal) => self.message.push(item::Part::Refusal(refusal.clone())),
+                Part::Reasoning(thought) if thought.carries(Dialect::Responses).is_some() => {}
                 Part::Reasoning(thought) => self.thought(thought),
                 Part::ToolCall(call) => self.call(call),
                 Part::Hosted(step) => self.hosted(step, at),

@@ -141,6 +141,7 @@ impl ResponseStreamEncoder {
         let kind = match kind {
             PartKind::Text => Kind::Text(TextPart::begin(output.message(events, out))),
             PartKind::Refusal => Kind::Refusal(TextPart::begin(output.message(events, out))),
+            kind if kind.carries(Dialect::Responses) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => {
                 let index = output.open();
                 let id = id.clone().unwrap_or_else(|| events.head.item_id("rs", index));

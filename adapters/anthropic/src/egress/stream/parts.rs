@@ -318,6 +318,15 @@ impl Parts {
         part
     }
 
+    /// Says a whole part, and what carries it back to us.
+    fn tell(&mut self, kind: PartKind, out: &mut Vec<Delta>) {
+        let carrier = kind.carrier();
+        for kind in [Some(kind), carrier].into_iter().flatten() {
+            let part = self.next(kind, out);
+            out.push(Delta::PartEnd { part });
+        }
+    }
+
     fn close(&mut self, open: Open, ending: Ending, out: &mut Vec<Delta>) {
         let part = match open.kind {
             Kind::Text { part } | Kind::Thought { part } => part,
@@ -334,7 +343,7 @@ impl Parts {
                         Some(step) => PartKind::Hosted(Box::new(step)),
                         None => PartKind::Opaque(whole),
                     };
-                    self.next(kind, out)
+                    return self.tell(kind, out);
                 }
                 (Ending::Complete, Err(error)) => return out.push(Delta::Malformed(error)),
                 (Ending::BrokenOff, _) => return,

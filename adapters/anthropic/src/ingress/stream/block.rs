@@ -40,6 +40,7 @@ impl Block {
     pub(super) fn new(kind: &PartKind) -> Self {
         let kind = match kind {
             PartKind::Text | PartKind::Refusal => Kind::Text,
+            kind if kind.carries(Dialect::Anthropic) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => Kind::Thought(Box::new(Thought {
                 redacted: redacted.clone(),
                 origin: *origin,

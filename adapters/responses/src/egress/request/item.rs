@@ -7,6 +7,7 @@ use adapters_canonical::chat::{
     Message, Opaque, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::is_shown_only;
 use adapters_canonical::loss::{DecodeError, Loss};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -138,7 +139,8 @@ pub(super) fn items<'a>(
         .filter(|call| call.kind == ToolKind::Custom)
         .map(|call| call.id.as_str())
         .collect();
-    let mut writer = Writer { at: 0, role: Role::User, items: Vec::new(), custom, losses };
+    let mut writer =
+        Writer { at: 0, messages, role: Role::User, items: Vec::new(), custom, losses };
     for (at, message) in messages.iter().enumerate() {
         writer.at = at;
         writer.role = message.role;
@@ -149,6 +151,7 @@ pub(super) fn items<'a>(
 
 struct Writer<'a, 'l> {
     at: usize,
+    messages: &'a [Message],
     role: Role,
     items: Vec<Item<'a>>,
     /// The ids of calls that take free text: their results are items of another kind.
@@ -177,6 +180,9 @@ impl<'a> Writer<'a, '_> {
                     self.flush(&mut content);
                     self.result(result)?;
                 }
+                Part::Hosted(step)
+                    if step.own(Dialect::Responses).is_none()
+                        && is_shown_only(self.messages, self.at, at, Dialect::Responses) => {}
                 Part::Hosted(step) if step.own(Dialect::Responses).is_some() => {
                     self.flush(&mut content);
                     let own = step.own(Dialect::Responses);
@@ -271,6 +277,9 @@ impl<'a> Writer<'a, '_> {
 
     /// Thoughts go back only to where they come from.
     fn thought(&mut self, thought: &'a Thought) {
+        if let Some(own) = thought.carries(Dialect::Responses) {
+            return self.items.push(Item::Opaque(own));
+        }
         let seal = thought.signature.as_deref().or(thought.redacted.as_deref());
         if thought.origin != Some(Dialect::Responses) || seal.is_none() {
             return self.lost("reasoning_content", "the provider takes back its own thoughts only");

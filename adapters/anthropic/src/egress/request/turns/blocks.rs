@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use adapters_canonical::chat::{Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolResult};
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::hosted::HostedStep;
+use adapters_canonical::hosted::{HostedStep, is_shown_only};
 use adapters_canonical::loss::{DecodeError, Loss};
 
 use super::super::media;
@@ -20,13 +20,19 @@ use crate::{arguments, citation};
 /// [`DecodeError::Shape`] names a part that the speaker cannot send.
 pub(super) fn encode<'a>(
     at: usize,
-    message: &'a Message,
+    messages: &'a [Message],
     losses: &mut Vec<Loss>,
 ) -> Result<Vec<Block<'a>>, DecodeError> {
+    let Some(message) = messages.get(at) else { return Ok(Vec::new()) };
     let mut place = Place::new(at);
     let mut blocks = Vec::with_capacity(message.parts.len());
-    for part in &message.parts {
+    for (nth, part) in message.parts.iter().enumerate() {
         let path = place.next(part);
+        if matches!(part, Part::Hosted(step) if step.own(Dialect::Anthropic).is_none())
+            && is_shown_only(messages, at, nth, Dialect::Anthropic)
+        {
+            continue;
+        }
         let block = match message.role {
             Role::System | Role::Developer => instruction(part, &path, losses)?,
             Role::User | Role::Tool => heard(at, part, &path, losses)?,
@@ -137,6 +143,9 @@ fn thinking<'a>(
     path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Option<Block<'a>> {
+    if let Some(own) = thought.carries(Dialect::Anthropic) {
+        return Some(Block::Raw(own));
+    }
     if !matches!(thought.origin, None | Some(Dialect::Anthropic)) {
         losses.push(Loss::dropped(path.to_string(), "a thought of another provider"));
         return None;
