@@ -5,6 +5,6 @@ mod said;
 mod step;
 mod tool;
 
-pub(crate) use said::Item;
+pub(crate) use said::{Item, MARK, is_made_up};
 pub(crate) use step::read;
 pub(crate) use tool::{Wire, name_of, read as read_tool, write as write_tool};

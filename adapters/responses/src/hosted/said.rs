@@ -4,6 +4,15 @@ use adapters_canonical::hosted::{Action, Outcome};
 use adapters_json::write;
 use serde::Serialize;
 
+/// What every id of such an item has.
+pub(crate) const MARK: &str = "_penstock_";
+
+/// Whether the item of this id was made by us.
+pub(crate) fn is_made_up(id: &str) -> bool {
+    let kinds = ["ws", "ci", "mcp"];
+    kinds.iter().any(|kind| id.strip_prefix(kind).is_some_and(|rest| rest.starts_with(MARK)))
+}
+
 /// What was done, and what came of it as far as that is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
@@ -74,12 +83,12 @@ struct Error<'a> {
 }
 
 impl Item {
-    /// How ids of such an item begin.
+    /// How ids of such an item begin, so that it is known for one that no provider wrote.
     pub(crate) fn prefix(action: &Action) -> &'static str {
         match action {
-            Action::Search { .. } | Action::ReadPage { .. } => "ws",
-            Action::RunCode { .. } => "ci",
-            Action::CallMcp { .. } => "mcp",
+            Action::Search { .. } | Action::ReadPage { .. } => "ws_penstock",
+            Action::RunCode { .. } => "ci_penstock",
+            Action::CallMcp { .. } => "mcp_penstock",
         }
     }
 

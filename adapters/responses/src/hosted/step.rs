@@ -15,6 +15,8 @@ use adapters_json::string::Str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::said::is_made_up;
+
 #[derive(Deserialize)]
 struct Item<'a> {
     #[serde(borrow, rename = "type")]
@@ -81,12 +83,9 @@ pub(crate) fn read(raw: &RawValue) -> Option<HostedStep> {
         _ => return None,
     };
     let outcome = outcome.or_else(|| failed.then(|| Outcome::Failed("failed".to_owned())));
-    Some(HostedStep {
-        id: item.id.filter(|id| !id.is_empty())?,
-        action: Some(action),
-        outcome,
-        own: Some(Opaque::new(Dialect::Responses, raw)),
-    })
+    let id = item.id.filter(|id| !id.is_empty())?;
+    let own = (!is_made_up(&id)).then(|| Opaque::new(Dialect::Responses, raw));
+    Some(HostedStep { id, action: Some(action), outcome, own })
 }
 
 fn looked(action: Looked) -> (Action, Option<Outcome>) {

@@ -53,12 +53,13 @@ async fn a_search_of_responses_is_asked_of_anthropic_and_told_as_its_own() {
     let lost = heard.headers["x-penstock-losses"].to_str().unwrap();
     assert!(lost.contains("tools[0].search_context_size;dropped"), "{lost}");
     let answer = heard.json();
-    let kinds: Vec<_> =
-        answer["output"].as_array().unwrap().iter().map(|item| item["type"].clone()).collect();
-    assert_eq!(kinds[..3], ["message", "web_search_call", "message"], "{answer}");
-    assert_eq!(answer["output"][1]["action"]["query"], "how tall is moss");
-    let annotation = &answer["output"][2]["content"][0]["annotations"][0];
-    assert_eq!(annotation["url"], "https://moss.example/a");
+    // Between them stands what Anthropic must be sent back.
+    let items = answer["output"].as_array().unwrap();
+    let shown: Vec<_> = items.iter().filter(|item| item["type"] != "reasoning").collect();
+    let kinds: Vec<_> = shown.iter().map(|item| item["type"].clone()).collect();
+    assert_eq!(kinds, ["message", "web_search_call", "message"], "{answer}");
+    assert_eq!(shown[1]["action"]["query"], "how tall is moss");
+    assert_eq!(shown[2]["content"][0]["annotations"][0]["url"], "https://moss.example/a");
     assert_eq!(answer["tool_usage"]["web_search"]["num_requests"], 1);
 
     let heard = ask(&gateway, Client::Responses, true, json!({"tools": tools})).await;
@@ -124,6 +125,24 @@ async fn anthropic_is_told_of_the_beta_that_servers_of_tools_need() {
     let answer = heard.json();
     assert_eq!(answer["output"][0]["type"], "mcp_call", "{answer}");
     assert_eq!(answer["output"][0]["output"], "3");
+}
+
+/// Encrypted as it is: without it Anthropic could not cite what it found in an earlier turn.
+#[tokio::test]
+async fn what_anthropic_found_goes_back_to_it_through_a_client_of_another_dialect() {
+    let (gateway, upstream) =
+        behind(Dialect::Anthropic, "claude-sonnet-5", "anthropic_search").await;
+    let first = Client::Responses.ask(&gateway, "m", false).await.json();
+    let mut input = vec![json!({"role": "user", "content": "How tall is moss?"})];
+    input.extend(first["output"].as_array().unwrap().clone());
+    input.push(json!({"role": "user", "content": "And grass?"}));
+    let heard = ask(&gateway, Client::Responses, false, json!({"input": input})).await;
+    assert_eq!(heard.status, 200, "{}", heard.text);
+    let sent = upstream.requests()[1].json();
+    let said = sent["messages"][1]["content"].as_array().unwrap();
+    let kinds: Vec<_> = said.iter().map(|block| block["type"].clone()).collect();
+    assert_eq!(kinds, ["text", "server_tool_use", "web_search_tool_result", "text"], "{sent}");
+    assert_eq!(said[2]["content"][0]["encrypted_content"], "EqgfCioIARgB");
 }
 
 /// The client wants to be asked first, and nobody else asks.
