@@ -46,6 +46,13 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     for (at, raw) in output.iter().enumerate() {
         item(raw, &format!("output[{at}]"), &mut parts, &mut logprobs)?;
     }
+    let parts: Vec<_> = parts
+        .into_iter()
+        .flat_map(|part| {
+            let carrier = part.carrier();
+            [Some(part), carrier].into_iter().flatten()
+        })
+        .collect();
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = finish(&response, calls);
     let logprobs = Some(logprobs).filter(|tokens| !tokens.is_empty());
@@ -112,9 +119,7 @@ pub(super) fn item(
                     None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
                 },
             };
-            let carrier = part.carrier();
             parts.push(part);
-            parts.extend(carrier);
         }
     }
     Ok(())

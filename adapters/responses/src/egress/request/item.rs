@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use adapters_canonical::chat::{
-    Message, Opaque, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
+    Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::hosted::is_shown_only;
@@ -188,7 +188,9 @@ impl<'a> Writer<'a, '_> {
                     let own = step.own(Dialect::Responses);
                     self.items.extend(own.map(|own| Item::Opaque(&own.json)));
                 }
-                Part::Opaque(opaque) if is_item(opaque) => {
+                Part::Opaque(opaque)
+                    if opaque.dialect == Dialect::Responses && is_item(&opaque.json) =>
+                {
                     self.flush(&mut content);
                     self.items.push(Item::Opaque(&opaque.json));
                 }
@@ -278,7 +280,9 @@ impl<'a> Writer<'a, '_> {
     /// Thoughts go back only to where they come from.
     fn thought(&mut self, thought: &'a Thought) {
         if let Some(own) = thought.carries(Dialect::Responses) {
-            return self.items.push(Item::Opaque(own));
+            // A part of a message does not stand alone.
+            self.items.extend(is_item(own).then_some(Item::Opaque(own)));
+            return;
         }
         let seal = thought.signature.as_deref().or(thought.redacted.as_deref());
         if thought.origin != Some(Dialect::Responses) || seal.is_none() {
@@ -337,17 +341,16 @@ fn called(call: &ToolCall) -> Known<'_> {
 }
 
 /// Whether it is an item, and not a part of a message.
-fn is_item(opaque: &Opaque) -> bool {
+fn is_item(json: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Kind<'a> {
         #[serde(borrow, rename = "type")]
         kind: Option<Str<'a>>,
     }
 
-    let kind = serde_json::from_str::<Kind<'_>>(opaque.json.get());
-    opaque.dialect == Dialect::Responses
-        && kind.is_ok_and(|Kind { kind }| {
-            let kind = kind.as_deref().unwrap_or("item_reference");
-            !kind.starts_with("input_") && !kind.starts_with("output_")
-        })
+    let kind = serde_json::from_str::<Kind<'_>>(json.get());
+    kind.is_ok_and(|Kind { kind }| {
+        let kind = kind.as_deref().unwrap_or("item_reference");
+        !kind.starts_with("input_") && !kind.starts_with("output_")
+    })
 }
