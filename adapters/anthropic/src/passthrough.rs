@@ -20,9 +20,9 @@ use crate::egress;
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    let usage = scan::member(body, "usage")?;
-    let raw = serde_json::from_slice::<Option<&RawValue>>(usage).ok()??;
-    egress::read_usage(raw).ok().map(|(usage, _)| usage)
+    let raw: Option<&RawValue> = scan::late_member(body, r#""usage""#)
+        .or_else(|| serde_json::from_slice(scan::member(body, "usage")?).ok())?;
+    egress::read_usage(raw?).ok().map(|(usage, _)| usage)
 }
 
 #[cfg(test)]

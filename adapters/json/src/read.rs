@@ -102,7 +102,8 @@ fn join(base: &str, path: &str) -> String {
 
 /// Where `part`, a slice of `whole`, lies in it. Both borrow from one buffer; if they do not, the
 /// answer is `None`.
-pub fn span(whole: &str, part: &str) -> Option<Range<usize>> {
+pub fn span(whole: impl AsRef<[u8]>, part: &str) -> Option<Range<usize>> {
+    let whole = whole.as_ref();
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (end <= whole.len()).then_some(start..end)

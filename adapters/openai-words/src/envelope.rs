@@ -5,17 +5,17 @@ use std::fmt;
 use std::ops::Range;
 
 use adapters_canonical::loss::DecodeError;
-use adapters_json::read;
 use adapters_json::string::Str;
+use adapters_json::{read, scan};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Some members of an object, unread, and where they stand.
 #[derive(Debug)]
 pub struct Members<'a, const N: usize> {
-    json: &'a str,
+    body: &'a [u8],
     names: &'static [&'static str; N],
-    values: [Option<&'a RawValue>; N],
+    values: [Option<&'a str>; N],
 }
 
 impl<'a, const N: usize> Members<'a, N> {
@@ -26,6 +26,9 @@ impl<'a, const N: usize> Members<'a, N> {
     ///
     /// [`DecodeError::Syntax`] with line and column, or [`DecodeError::Shape`] with the path.
     pub fn read(body: &'a [u8], names: &'static [&'static str; N]) -> Result<Self, DecodeError> {
+        if let Some(values) = walk(body, names) {
+            return Ok(Self { body, names, values });
+        }
         let json = read::text(body)?;
         let mut parser = serde_json::Deserializer::from_str(json);
         let looked = Look(names).deserialize(&mut parser).and_then(|found| {
@@ -41,13 +44,13 @@ impl<'a, const N: usize> Members<'a, N> {
         })?;
         match twice {
             Some(name) => Err(DecodeError::shape(name, "is there twice")),
-            None => Ok(Self { json, names, values }),
+            None => Ok(Self { body, names, values }),
         }
     }
 
     /// The member `name`, which must be one that was looked for; `null` is a value.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         let at = self.names.iter().position(|known| *known == name)?;
         self.values.get(at).copied().flatten()
     }
@@ -89,7 +92,7 @@ impl<'a, const N: usize> Members<'a, N> {
     /// others to say.
     #[must_use]
     pub fn count(&self, name: &str) -> Option<u64> {
-        self.get(name)?.get().parse().ok()
+        self.get(name)?.parse().ok()
     }
 
     /// Where the value of a member stands in the body.
@@ -99,7 +102,7 @@ impl<'a, const N: usize> Members<'a, N> {
     /// None that can happen: the parser borrows from the body. An error is better than a panic.
     pub fn span(&self, name: &'static str) -> Result<Option<Range<usize>>, DecodeError> {
         let Some(raw) = self.get(name) else { return Ok(None) };
-        let span = read::span(self.json, raw.get());
+        let span = read::span(self.body, raw);
         span.map(Some).ok_or_else(|| DecodeError::shape(name, "cannot be located"))
     }
 }
@@ -109,11 +112,8 @@ impl<'a, const N: usize> Members<'a, N> {
 /// # Errors
 ///
 /// [`DecodeError::Shape`] if it is something else.
-pub fn string<'a>(
-    raw: &'a RawValue,
-    path: &'static str,
-) -> Result<Option<Cow<'a, str>>, DecodeError> {
-    match serde_json::from_str::<Option<Str<'a>>>(raw.get()) {
+pub fn string<'a>(raw: &'a str, path: &'static str) -> Result<Option<Cow<'a, str>>, DecodeError> {
+    match serde_json::from_str::<Option<Str<'a>>>(raw) {
         Ok(text) => Ok(text.map(|Str(text)| text)),
         // A lone surrogate is no syntax error until somebody wants the string.
         Err(_) => Err(DecodeError::shape(path, "must be a string")),
@@ -125,18 +125,37 @@ pub fn string<'a>(
 /// # Errors
 ///
 /// [`DecodeError::Shape`] if it is something else.
-pub fn flag(raw: Option<&RawValue>, path: &'static str) -> Result<bool, DecodeError> {
-    match raw.map_or("null", RawValue::get) {
+pub fn flag(raw: Option<&str>, path: &'static str) -> Result<bool, DecodeError> {
+    match raw.unwrap_or("null") {
         "true" => Ok(true),
         "false" | "null" => Ok(false),
         _ => Err(DecodeError::shape(path, "must be true or false")),
     }
 }
 
+/// The members of these names, if `body` is such that nothing is left to be said about it.
+fn walk<'a, const N: usize>(
+    body: &'a [u8],
+    names: &[&'static str; N],
+) -> Option<[Option<&'a str>; N]> {
+    if !body.is_ascii() {
+        std::str::from_utf8(body).ok()?;
+    }
+    let (mut values, mut strange) = ([None; N], false);
+    scan::members(body, |name, value| {
+        let known = names.iter().position(|known| known.as_bytes() == name);
+        if let Some(slot) = known.and_then(|at| values.get_mut(at)) {
+            let value = std::str::from_utf8(value).ok();
+            strange |= value.is_none() || std::mem::replace(slot, value).is_some();
+        }
+    })?;
+    (!strange).then_some(values)
+}
+
 /// Reads the members of these names, and the first name that is there twice.
 struct Look<const N: usize>(&'static [&'static str; N]);
 
-type Found<'a, const N: usize> = ([Option<&'a RawValue>; N], Option<&'static str>);
+type Found<'a, const N: usize> = ([Option<&'a str>; N], Option<&'static str>);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Look<N> {
     type Value = Found<'de, N>;
@@ -161,7 +180,7 @@ impl<'de, const N: usize> Visitor<'de> for Look<N> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if slot.replace(map.next_value()?).is_some() {
+            if slot.replace(map.next_value::<&RawValue>()?.get()).is_some() {
                 twice = twice.or(Some(*name));
             }
         }

@@ -14,6 +14,9 @@
 //! The separator is one that is met elsewhere, so a conversation may move here from there.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 const SEPARATOR: &str = "__thought__";
 
@@ -65,7 +68,8 @@ pub(crate) fn take_apart(mut id: String) -> (String, Option<String>) {
 
 /// Whether `body` may hold an id with a seal: a quick look before a thorough one.
 pub(crate) fn may_be_in(body: &[u8]) -> bool {
-    memchr::memmem::find(body, SEPARATOR.as_bytes()).is_some()
+    static FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(SEPARATOR));
+    FINDER.find(body).is_some()
 }
 
 /// `None` for what is not standard base64 with its padding.

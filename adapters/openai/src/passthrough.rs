@@ -25,8 +25,11 @@ use crate::wire::usage::Usage;
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Tokens> {
-    let usage = scan::member(body, "usage")?;
-    serde_json::from_slice::<Option<Usage>>(usage).ok()?.map(Tokens::from)
+    let usage = scan::late_member(body, r#""usage""#).or_else(|| {
+        let usage = scan::member(body, "usage")?;
+        serde_json::from_slice::<Option<Usage>>(usage).ok()
+    })?;
+    usage.map(Tokens::from)
 }
 
 /// The same in the words of whichever of OpenAI's endpoints: pictures and transcripts have input and

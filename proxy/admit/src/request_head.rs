@@ -139,7 +139,7 @@ fn request_line(line: &[u8]) -> Result<bool, Fault> {
     else {
         return Err(Malformed("the request line is not method, target and version"));
     };
-    if method.is_empty() || !method.iter().copied().all(is_token) {
+    if method.is_empty() || some(method, |byte| !is_token(byte)) {
         return Err(Malformed("the method is not a word"));
     }
     if target.is_empty() || some(target, |byte| !byte.is_ascii_graphic()) {
@@ -159,7 +159,7 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     }
     let colon = memchr(b':', line).ok_or(Malformed("a field has no colon"))?;
     let (name, value) = (&line[..colon], &line[colon + 1..]);
-    if name.is_empty() || !name.iter().copied().all(is_token) {
+    if name.is_empty() || some(name, |byte| !is_token(byte)) {
         return Err(Malformed("the name of a field is not a word"));
     }
     if some(value, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {

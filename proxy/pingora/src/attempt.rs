@@ -17,7 +17,7 @@ use crate::ctx::{Answer, Ctx};
 use crate::gateway::Gateway;
 use crate::handle::Patience;
 use crate::routing::Placeless;
-use crate::{chat, clock};
+use crate::{chat, clock, dns};
 
 /// A failure of ours that the context holds; Pingora only needs to know that there is one.
 pub(crate) const REFUSED: ErrorType = ErrorType::Custom("Refused");
@@ -74,7 +74,9 @@ impl Gateway {
                     break;
                 }
             };
-            match self.set_out(ctx, choice).await {
+            let set_out = self.set_out(ctx, choice).await;
+            ctx.waited();
+            match set_out {
                 Ok(peer) => return Ok(peer),
                 Err(failure) if self.again(ctx, &failure) => {}
                 Err(failure) => ctx.closing = Some(Closing::of(ctx, failure)?),
@@ -90,14 +92,15 @@ impl Gateway {
         ctx: &mut Ctx,
         choice: Choice,
     ) -> Result<Box<HttpPeer>, Failure> {
+        let mut now = ctx.now();
         let Ctx { snapshot, chat: Some(exchange), .. } = ctx else {
             return Err(Failure::Internal);
         };
-        let mut attempt = match chat::attempt(exchange, snapshot, &choice) {
+        let mut attempt = match chat::attempt(exchange, snapshot, &choice, now) {
             Ok(attempt) => attempt,
             Err(failure) => {
                 // Nothing was sent, but the failure is the place's: it is told.
-                exchange.attempt = chat::unsent(exchange, snapshot, choice);
+                exchange.attempt = chat::unsent(exchange, snapshot, choice, now);
                 return Err(failure);
             }
         };
@@ -109,9 +112,11 @@ impl Gateway {
         exchange.course.made += 1;
         let address = match upstream.host_and_port() {
             None => SocketAddr::from(([0, 0, 0, 0], 0)),
+            Some((host, port)) if let Some(address) = dns::parse(host, port) => address,
             Some((host, port)) => {
-                let found =
-                    tokio::time::timeout(timeouts.connect, self.dns.resolve(host, port)).await;
+                let resolving = self.dns.resolve(host, port);
+                let found = tokio::time::timeout(timeouts.connect, resolving).await;
+                now = clock::now();
                 let Ok(Ok(address)) = found else {
                     let provider = upstream.provider.name.to_string();
                     let reason = "its name was not found";
@@ -125,7 +130,7 @@ impl Gateway {
             idle: timeouts.idle,
             total: exchange.course.deadline,
         };
-        exchange.handle.begin_attempt(patience);
+        exchange.handle.begin_attempt(patience, now);
         let mut peer = upstream.peer(account, address, &timeouts);
         if exchange.passing.as_ref().is_some_and(|passing| passing.uploads()) {
             // While a body goes up the session is not asked, which measures silence otherwise.

@@ -1,5 +1,8 @@
 //! Reads a client's request body, whole, within bounds.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
@@ -33,7 +36,12 @@ pub(crate) enum Unread {
 
 /// Reads the body, within `limits`.
 pub(crate) async fn read(session: &mut Session, limits: &Limits) -> Result<Bytes, Unread> {
-    let reading = read_up_to(session, limits.request_body_bytes);
+    // Most bodies come with their header, in one piece. They need no timer, which would be the most
+    // costly part of reading them.
+    let mut reading = pin!(read_up_to(session, limits.request_body_bytes));
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        return read;
+    }
     match tokio::time::timeout(limits.body_timeout, reading).await {
         Ok(read) => read,
         Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
@@ -55,6 +63,9 @@ async fn read_up_to(session: &mut Session, limit: u64) -> Result<Bytes, Unread> 
         return Err(too_large());
     }
     // Most bodies come in one piece, which needs no copy.
+    if session.is_body_done() {
+        return Ok(first);
+    }
     let Some(second) = next(session).await? else { return Ok(first) };
     let expected = announced.unwrap_or(0).min(TRUSTED_LENGTH);
     let mut body = BytesMut::with_capacity(usize::try_from(expected).unwrap_or(0));
@@ -139,16 +150,23 @@ pub(crate) fn may_be_json(session: &Session) -> bool {
 }
 
 async fn next(session: &mut Session) -> Result<Option<Bytes>, Unread> {
-    // Pingora's timers are coarse, and begin only if there is something to wait for.
-    match timeout(PATIENCE, session.read_request_body()).await {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(error)) if MALFORMED.contains(&error.etype().as_str()) => {
+    let mut reading = pin!(session.read_request_body());
+    let read = match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+        Poll::Ready(read) => read,
+        // Pingora's timers are coarse, which is enough here.
+        Poll::Pending => match timeout(PATIENCE, reading).await {
+            Ok(read) => read,
+            Err(_) => return Err(Unread::Refused(Failure::BodyTimedOut)),
+        },
+    };
+    read.map_err(|error| {
+        if MALFORMED.contains(&error.etype().as_str()) {
             let reason = "the body is not chunked as it should be";
-            Err(Unread::Refused(Failure::RequestMalformed { reason }))
+            Unread::Refused(Failure::RequestMalformed { reason })
+        } else {
+            Unread::Gone(error)
         }
-        Ok(Err(error)) => Err(Unread::Gone(error)),
-        Err(_) => Err(Unread::Refused(Failure::BodyTimedOut)),
-    }
+    })
 }
 
 pub(crate) fn announced_length(session: &Session) -> Option<u64> {

@@ -57,6 +57,7 @@ pub(crate) fn install(
         handle: handle.clone(),
         began: None,
         heard: None,
+        hears: false,
         timer: None,
         held: None,
         header_sent: false,
@@ -112,6 +113,9 @@ struct BufferedSession {
     began: Option<Instant>,
     /// When the upstream was last heard of in this attempt.
     heard: Option<Instant>,
+    /// It was heard of since. When, is looked at only when it is waited for again: while the client
+    /// does not read nobody listens to the upstream, which is not silent then.
+    hears: bool,
     /// One timer for the life of an attempt: setting a timer for each event would cost more than
     /// translating it. It may go off early, and is then set again.
     timer: Option<Timer>,
@@ -154,7 +158,11 @@ impl BufferedSession {
         if self.began != Some(began) {
             self.began = Some(began);
             self.heard = None;
+            self.hears = false;
             self.held = None;
+        }
+        if std::mem::take(&mut self.hears) {
+            self.heard = Some(Instant::now());
         }
         let silence = match self.heard {
             None => began + patience.first_byte,
@@ -335,7 +343,7 @@ impl CustomSession for BufferedSession {
     }
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
-        self.heard = Some(Instant::now());
+        self.hears = true;
         let mut out = Vec::with_capacity(tasks.len() + 1);
         for task in tasks {
             self.admit(task, &mut out)?;
@@ -354,10 +362,7 @@ impl CustomSession for BufferedSession {
         }
         self.said_something();
         self.finish_beat().await?;
-        let ended = self.get_mut().response_duplex_vec(out).await;
-        // While the client did not read, nobody listened to the upstream: it was not silent.
-        self.heard = Some(Instant::now());
-        ended
+        self.get_mut().response_duplex_vec(out).await
     }
 
     async fn read_body_or_idle(&mut self, no_body: bool) -> Result<Option<Bytes>> {

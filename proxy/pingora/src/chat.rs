@@ -1,6 +1,7 @@
 //! A request before it is sent: who asks, for what, and how each attempt says it.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use adapters_canonical::dialect::Target as EgressTarget;
 use adapters_canonical::failure::Failure;
@@ -23,7 +24,7 @@ use crate::handle::Beats;
 use crate::head::Media;
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
-use crate::{buffered, clock, head};
+use crate::{buffered, head};
 
 /// Where Anthropic's SDKs put a key.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -66,6 +67,7 @@ pub(crate) async fn read(
         .map_err(Unread::Refused)?;
     let opted_out = head::no_retry(session.req_header()).map_err(Unread::Refused)?;
     let body = body::read(session, &ctx.snapshot.plan.limits).await?;
+    ctx.waited();
     let asked = Asked { query: session.req_header().uri.query().unwrap_or_default(), ..asked };
     let mut envelope = ctx.ingress.read_envelope(&asked, &body).map_err(malformed)?;
     envelope.stream &= task.streams();
@@ -80,6 +82,7 @@ pub(crate) async fn read(
     let configured = configured.unwrap_or(ctx.snapshot.plan.losses);
     let loss_policy =
         head::loss_policy(session.req_header(), configured).map_err(Unread::Refused)?;
+    let now = ctx.now();
     let ask = Ask {
         header: session.req_header(),
         caller: &ctx.caller,
@@ -89,7 +92,7 @@ pub(crate) async fn read(
         envelope: &envelope,
         opted_out,
     };
-    let course = Course::new(&ctx.snapshot, &resolved, &ask, clock::now());
+    let course = Course::new(&ctx.snapshot, &resolved, &ask, now);
     if course.fits_nowhere() {
         let model = envelope.model.into_owned();
         return Err(Unread::Refused(Failure::NoTargetMatches { model }));
@@ -127,6 +130,7 @@ pub(crate) fn attempt(
     chat: &mut ChatExchange,
     snapshot: &Snapshot,
     choice: &Choice,
+    now: Instant,
 ) -> Result<Attempt, Failure> {
     let place = choice.place;
     let target = chat.resolved.targets().get(place.target).ok_or(Failure::Internal)?.clone();
@@ -140,7 +144,7 @@ pub(crate) fn attempt(
         face,
         passthrough,
         reservation: None,
-        began: clock::now(),
+        began: now,
         first_byte: None,
         upstream: upstream.clone(),
         account: place.account,
@@ -189,14 +193,19 @@ fn losses_as_error(losses: &[Loss]) -> Option<DecodeError> {
 }
 
 /// An attempt that could not even be said, so that its place is given back with a reason.
-pub(crate) fn unsent(chat: &ChatExchange, snapshot: &Snapshot, choice: Choice) -> Option<Attempt> {
+pub(crate) fn unsent(
+    chat: &ChatExchange,
+    snapshot: &Snapshot,
+    choice: Choice,
+    now: Instant,
+) -> Option<Attempt> {
     let Choice { place, reservation, .. } = choice;
     let target = chat.resolved.targets().get(place.target)?;
     let upstream = snapshot.upstream(&target.provider)?.clone();
     Some(Attempt {
         place,
         reservation: Some(reservation),
-        began: clock::now(),
+        began: now,
         first_byte: None,
         face: upstream.face(chat.ingress.dialect(), chat.task),
         upstream,

@@ -23,8 +23,8 @@ impl Dns {
 
     /// One of the addresses of `host`, at random.
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, NameNotFound> {
-        if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(SocketAddr::new(address, port));
+        if let Some(address) = parse(host, port) {
+            return Ok(address);
         }
         let found: Vec<SocketAddr> = match &self.resolver {
             Some(resolver) => {
@@ -40,6 +40,11 @@ impl Dns {
         };
         prefer_v4(&found).ok_or(NameNotFound)
     }
+}
+
+/// A host that is an address already.
+pub(crate) fn parse(host: &str, port: u16) -> Option<SocketAddr> {
+    Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, port))
 }
 
 /// No address is known for a name.

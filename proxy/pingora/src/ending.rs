@@ -61,9 +61,8 @@ impl Gateway {
 
     pub(crate) fn count(&self, ctx: &Ctx, status: u16, took: Duration) {
         let labels = ctx.labels();
-        self.metrics.request(&labels, status, took);
-        let Some(chat) = &ctx.chat else { return };
-        self.metrics.usage(&labels, &chat.outcome.usage);
+        let Some(chat) = &ctx.chat else { return self.metrics.request(&labels, status, took) };
+        self.metrics.finished(&labels, status, took, &chat.outcome.usage);
         let Estimate { input, output } = chat.outcome.estimated;
         self.metrics.estimated(&labels, input, output);
         let failure = chat.outcome.failure.as_ref().or(ctx.failure.as_ref());

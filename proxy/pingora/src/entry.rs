@@ -12,12 +12,14 @@ use crate::ctx::Ctx;
 use crate::gateway::Gateway;
 use crate::route::{Place, Route};
 use crate::task::Task;
-use crate::{chat, clock, edge, local, pass, reply, route};
+use crate::{chat, edge, local, pass, reply, route};
 
 impl Gateway {
     /// Finds out what is asked for, and where it may go. True if it has been answered.
     pub(crate) async fn enter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         session.set_write_timeout(Some(ctx.snapshot.plan.limits.write_timeout));
+        // Each piece of a body has its deadline from `body`; Pingora's would be a second one.
+        session.set_read_timeout(None);
         ctx.request_id = route::request_id(session.req_header());
         let path = session.req_header().uri.path().to_owned();
         let method = session.req_header().method.clone();
@@ -74,7 +76,8 @@ impl Gateway {
         };
         match read {
             Ok(()) => {
-                self.router.count(key_name(&ctx.caller), clock::now());
+                let now = ctx.now();
+                self.router.count(key_name(&ctx.caller), now);
                 Ok(false)
             }
             Err(Unread::Refused(failure)) => {

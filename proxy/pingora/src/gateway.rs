@@ -74,6 +74,7 @@ impl ProxyHttp for Gateway {
             snapshot: self.snapshots.load(),
             in_flight: self.metrics.start(),
             started: clock::now(),
+            moment: None,
             request_id: String::new(),
             route: "(none)",
             ingress: &ChatCompletions,
@@ -173,7 +174,7 @@ impl ProxyHttp for Gateway {
         let context = streamed.then(|| exchange.answer_context(&ctx.request_id));
         let Some(attempt) = &mut exchange.attempt else { return Ok(()) };
         if let Some(reservation) = &attempt.reservation {
-            let report = LimitReport::read(&upstream_response.headers, clock::since_1970());
+            let report = LimitReport::read(&upstream_response.headers, clock::since_1970);
             reservation.limits(&report, now);
         }
         if let Some(encoding) = head::encoding(upstream_response) {

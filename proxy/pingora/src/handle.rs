@@ -128,9 +128,9 @@ impl Handle {
     }
 
     /// Begins an attempt; forgets what an earlier one left behind.
-    pub(crate) fn begin_attempt(&self, patience: Patience) {
+    pub(crate) fn begin_attempt(&self, patience: Patience, now: std::time::Instant) {
         let mut shared = self.lock();
-        shared.attempt = Some((Instant::now(), patience));
+        shared.attempt = Some((Instant::from_std(now), patience));
         shared.content_sent = false;
         shared.header = None;
         shared.losses = None;

@@ -145,7 +145,8 @@ pub(crate) fn upstream_request(
     }
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;
-    parts.uri = format!("{}{}", upstream.provider.base_url.path, attempt.path)
+    parts.uri = [upstream.provider.base_url.path.as_str(), &attempt.path]
+        .concat()
         .try_into()
         .or_err(ErrorType::InvalidHTTPHeader, "the upstream's path")?;
     parts.headers = headers;

@@ -25,12 +25,12 @@ use proxy_route::resolve::{self, Resolved};
 use proxy_telemetry::Heartbeats;
 
 use crate::body::{self, Beginning, Unread};
+use crate::buffered;
 use crate::course::{Ask, Course};
 use crate::ctx::{ChatExchange, Ctx};
 use crate::handle::{Beats, Upload, unwanted};
 use crate::head::{self, Media};
 use crate::task::Task;
-use crate::{buffered, clock};
 
 /// Names the model of a request that does not, or says it too late.
 const MODEL: &str = "x-penstock-model";
@@ -242,6 +242,8 @@ pub(crate) async fn read(
         None => Way::without_model(&snapshot.plan, session.req_header(), endpoint),
     };
     let Way { name, resolved, account } = way.map_err(Unread::Refused)?;
+    ctx.waited();
+    let now = ctx.now();
     let envelope = Envelope { model: Cow::Owned(name), ..envelope };
     let Beginning { bytes, more } = beginning;
     let ask = Ask {
@@ -254,7 +256,7 @@ pub(crate) async fn read(
         // What is made twice stays there twice.
         opted_out: opted_out || (endpoint.in_account && passing.method != Method::GET),
     };
-    let mut course = Course::new(&snapshot, &resolved, &ask, clock::now());
+    let mut course = Course::new(&snapshot, &resolved, &ask, now);
     if let Some((account, of)) = account {
         course.pin(account, of);
     }

@@ -40,11 +40,14 @@ impl Gateway {
         session: &mut Session,
         ctx: &mut Ctx,
     ) -> Result<Choice, Placeless> {
-        let Ctx { snapshot, caller, chat: Some(chat), .. } = ctx else {
+        let now = ctx.now();
+        let Ctx { snapshot, caller, moment, chat: Some(chat), .. } = ctx else {
             return Err(Placeless::Refused(Failure::Internal));
         };
+        let mut now = now;
         if let Some(pause) = chat.course.pause.take() {
             idle(session, tokio::time::sleep(pause)).await.map_err(Placeless::Gone)?;
+            now = *moment.insert(clock::now());
         }
         if let Some(choice) = chat.course.next.take() {
             return Ok(choice);
@@ -53,12 +56,12 @@ impl Gateway {
         let saturated = if self.waiting.is_wanted(&chat.course.route) {
             None
         } else {
-            match self.choose(chat, clock::now()) {
+            match self.choose(chat, now) {
                 Ok(choice) => return Ok(choice),
                 Err(saturated) => Some(saturated),
             }
         };
-        let until = (clock::now() + snapshot.plan.queue.wait).min(chat.course.deadline);
+        let until = (now + snapshot.plan.queue.wait).min(chat.course.deadline);
         let bounds = QueueBounds {
             total: snapshot.plan.queue.requests,
             per_key: snapshot.plan.queue.requests_per_key,
@@ -73,6 +76,7 @@ impl Gateway {
         };
         let waited = self.metrics.routing.wait();
         let outcome = idle(session, waiter.outcome(until)).await.map_err(Placeless::Gone)?;
+        *moment = None;
         waited.end(outcome.is_ok());
         match outcome {
             Ok(choice) => {

@@ -10,6 +10,7 @@ pub mod edge;
 pub mod metric;
 pub mod routing;
 pub mod semconv;
+mod series;
 
 pub use edge::{Edge, OpenConnection, Refused};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};

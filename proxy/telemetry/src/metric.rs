@@ -12,6 +12,7 @@ use prometheus::{
 use crate::edge::Edge;
 use crate::routing::Routing;
 use crate::semconv::{self, NONE};
+use crate::series::{Found, KINDS, Series};
 
 /// Every metric of the process. Cheap to share, safe to use from any thread.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub struct Metrics {
     pub routing: Routing,
     /// Who connected.
     pub edge: Edge,
+    found: Found,
     requests: IntCounterVec,
     duration: HistogramVec,
     first_chunk: HistogramVec,
@@ -69,6 +71,7 @@ impl Metrics {
         let typed =
             [semconv::OPERATION, semconv::PROVIDER, semconv::REQUEST_MODEL, semconv::TOKEN_TYPE];
         let metrics = Self {
+            found: Found::default(),
             requests: counters(
                 with,
                 "penstock_requests_total",
@@ -214,15 +217,57 @@ impl Metrics {
 
     /// A request was answered with `status`, 499 if the client was gone.
     pub fn request(&self, chat: &Chat<'_>, status: u16, took: Duration) {
-        let mut digits = [0_u8; 5];
-        let status = decimal(status, &mut digits);
-        self.requests
-            .with_label_values(&[chat.route, chat.provider, chat.account, chat.model, status])
-            .inc();
+        self.count(chat, &self.found.series(chat), status, took);
+    }
+
+    /// The same, and what the answer cost.
+    pub fn finished(&self, chat: &Chat<'_>, status: u16, took: Duration, usage: &Usage) {
+        let series = self.found.series(chat);
+        self.count(chat, &series, status, took);
+        self.cost(chat, &series, usage);
+    }
+
+    /// An answer cost this much.
+    pub fn usage(&self, chat: &Chat<'_>, usage: &Usage) {
+        self.cost(chat, &self.found.series(chat), usage);
+    }
+
+    fn count(&self, chat: &Chat<'_>, series: &Series, status: u16, took: Duration) {
+        let answered = |status| {
+            let labels = [chat.route, chat.provider, chat.account, chat.model, status];
+            self.requests.with_label_values(&labels)
+        };
+        if status == 200 {
+            series.ok.get_or_init(|| answered("200")).inc();
+        } else {
+            answered(decimal(status, &mut [0_u8; 5])).inc();
+        }
         if chat.provider != NONE {
-            self.duration
-                .with_label_values(&[chat.operation, chat.provider, chat.model])
-                .observe(took.as_secs_f64());
+            let labels = [chat.operation, chat.provider, chat.model];
+            let duration = series.duration.get_or_init(|| self.duration.with_label_values(&labels));
+            duration.observe(took.as_secs_f64());
+        }
+    }
+
+    fn cost(&self, chat: &Chat<'_>, series: &Series, usage: &Usage) {
+        let (input, output) = (usage.total_input(), usage.output);
+        for (kind, all, tokens) in
+            [("input", &series.input, input), ("output", &series.output, output)]
+        {
+            if let Some(tokens) = tokens {
+                let labels = [chat.operation, chat.provider, chat.model, kind];
+                #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
+                all.get_or_init(|| self.token_usage.with_label_values(&labels))
+                    .observe(tokens as f64);
+            }
+        }
+        let Usage { input, cache_read, cache_write, output, reasoning, .. } = *usage;
+        let tokens = [input, cache_read, cache_write, output, reasoning];
+        for ((kind, counter), tokens) in KINDS.into_iter().zip(&series.tokens).zip(tokens) {
+            if let Some(tokens) = tokens {
+                let labels = [chat.provider, chat.account, chat.model, kind];
+                counter.get_or_init(|| self.tokens.with_label_values(&labels)).inc_by(tokens);
+            }
         }
     }
 
@@ -232,31 +277,6 @@ impl Metrics {
         let labels = [chat.operation, chat.provider, chat.model];
         self.first_chunk.with_label_values(&labels).observe(after.as_secs_f64());
         ChunkTimer(self.per_chunk.with_label_values(&labels))
-    }
-
-    /// An answer cost this much.
-    pub fn usage(&self, chat: &Chat<'_>, usage: &Usage) {
-        for (kind, tokens) in [("input", usage.total_input()), ("output", usage.output)] {
-            if let Some(tokens) = tokens {
-                #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is a float")]
-                self.token_usage
-                    .with_label_values(&[chat.operation, chat.provider, chat.model, kind])
-                    .observe(tokens as f64);
-            }
-        }
-        for (kind, tokens) in [
-            ("input", usage.input),
-            ("cache_read", usage.cache_read),
-            ("cache_write", usage.cache_write),
-            ("output", usage.output),
-            ("reasoning", usage.reasoning),
-        ] {
-            if let Some(tokens) = tokens {
-                self.tokens
-                    .with_label_values(&[chat.provider, chat.account, chat.model, kind])
-                    .inc_by(tokens);
-            }
-        }
     }
 
     /// So many of the tokens given to [`usage`](Self::usage) are an estimate.

@@ -102,6 +102,7 @@ impl Report {
         let targets: Vec<Value> = self.targets().iter().map(target).collect();
         json!({
             "machine": self.machine.json(),
+            "load_core_kept_awake": self.plan.awake,
             "rounds": self.plan.rounds,
             "seconds": self.plan.length.as_secs_f64(),
             "figures": figures,
@@ -300,7 +301,15 @@ impl Report {
 
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\nOne core for the server, one for upstreams and clients.\n", self.machine)?;
+        let slept = match self.plan.awake {
+            true => "kept awake by a loop at idle priority",
+            false => "left to sleep while they wait",
+        };
+        let Self { machine, .. } = self;
+        writeln!(
+            f,
+            "{machine}\nOne core for the server, one for upstreams and clients, {slept}.\n"
+        )?;
         if self.figures.iter().any(|it| !it.whole.is_empty()) {
             self.write_whole(f)?;
         }
@@ -441,6 +450,7 @@ mod tests {
         Report {
             machine: Machine::ask(),
             plan: Plan {
+                awake: true,
                 rounds: 3,
                 length: Duration::from_secs(1),
                 whole: true,

@@ -24,6 +24,8 @@ const BODY_BYTES: usize = 1_024;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Whether the core of upstreams and clients is kept from sleeping.
+    pub awake: bool,
     /// How often to go round over all servers with whole requests and streamed events.
     pub rounds: usize,
     /// How long each load of a round lasts; streams that have begun are read to their end.

@@ -16,8 +16,8 @@ use crate::wire::response::UsageMetadata;
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    let usage = scan::member(body, "usageMetadata")?;
-    let usage: Option<UsageMetadata<'_>> = serde_json::from_slice(usage).ok()?;
+    let usage: Option<UsageMetadata<'_>> = scan::late_member(body, r#""usageMetadata""#)
+        .or_else(|| serde_json::from_slice(scan::member(body, "usageMetadata")?).ok())?;
     let mut tally = Tally::default();
     tally.update(&usage?);
     tally.usage()

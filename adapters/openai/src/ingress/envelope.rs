@@ -57,17 +57,17 @@ pub fn read_optional_envelope(body: &[u8]) -> Result<Option<Envelope<'_>>, Decod
     }))
 }
 
-fn include_usage(options: &RawValue) -> Result<bool, DecodeError> {
+fn include_usage(options: &str) -> Result<bool, DecodeError> {
     const PATH: &str = "stream_options.include_usage";
-    if options.get() == "null" {
+    if options == "null" {
         return Ok(false);
     }
-    let options: Options<'_> = serde_json::from_str(options.get())
+    let options: Options<'_> = serde_json::from_str(options)
         .map_err(|_| DecodeError::shape("stream_options", "must be an object"))?;
     if options.twice {
         return Err(DecodeError::shape(PATH, "is there twice"));
     }
-    flag(options.include_usage, PATH)
+    flag(options.include_usage.map(RawValue::get), PATH)
 }
 
 /// `stream_options`, unread.

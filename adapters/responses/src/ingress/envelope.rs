@@ -52,7 +52,7 @@ pub(super) fn read_envelope(body: &[u8]) -> Result<Envelope<'_>, DecodeError> {
 }
 
 /// Its id, which may stand alone or in an object.
-fn conversation(raw: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, DecodeError> {
+fn conversation(raw: Option<&str>) -> Result<Option<Cow<'_, str>>, DecodeError> {
     #[derive(serde::Deserialize)]
     struct Conversation<'a> {
         #[serde(borrow)]
@@ -60,7 +60,8 @@ fn conversation(raw: Option<&RawValue>) -> Result<Option<Cow<'_, str>>, DecodeEr
     }
 
     let Some(raw) = raw else { return Ok(None) };
-    if raw.get().starts_with('{') {
+    if raw.starts_with('{') {
+        let raw: &RawValue = serde_json::from_str(raw)?;
         let Conversation { id } = read::object(raw, "conversation")?;
         return Ok(Some(id.0));
     }

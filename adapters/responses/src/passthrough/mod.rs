@@ -16,7 +16,8 @@ pub(crate) use tap::EventTap;
 
 /// What a whole answer says it cost, without reading the rest of it.
 pub(crate) fn read_usage(body: &[u8]) -> Option<Tokens> {
-    let usage: Option<Usage> = serde_json::from_slice(scan::member(body, "usage")?).ok()?;
+    let usage: Option<Usage> = scan::late_member(body, r#""usage""#)
+        .or_else(|| serde_json::from_slice(scan::member(body, "usage")?).ok())?;
     let tools = scan::member(body, "tool_usage");
     let tools: Option<ToolUsage> = tools.and_then(|tools| serde_json::from_slice(tools).ok()?);
     tokens(usage, tools.as_ref())

@@ -72,8 +72,8 @@ impl LimitReport {
     /// Reads the headers of an answer. `unix_now` is the time since 1970, for headers that name a
     /// moment. What cannot be read counts as not said.
     #[must_use]
-    pub fn read(headers: &HeaderMap, unix_now: Duration) -> Self {
-        let reader = Reader { headers, unix_now };
+    pub fn read(headers: &HeaderMap, unix_now: impl Fn() -> Duration) -> Self {
+        let reader = Reader { headers, unix_now: &unix_now };
         let mut report = Self { retry_after: reader.retry_after(), ..Self::default() };
         // Most answers speak one family or none, and there are many names to look for.
         let spoken = |prefix| headers.keys().any(|name| name.as_str().starts_with(prefix));
@@ -107,7 +107,7 @@ struct Said {
 
 struct Reader<'a> {
     headers: &'a HeaderMap,
-    unix_now: Duration,
+    unix_now: &'a dyn Fn() -> Duration,
 }
 
 impl Reader<'_> {
@@ -132,12 +132,12 @@ impl Reader<'_> {
         if let Ok(number) = text.parse::<f64>() {
             return self.number(number);
         }
-        units(text).or_else(|| rfc3339(text).map(|moment| moment.saturating_sub(self.unix_now)))
+        units(text).or_else(|| rfc3339(text).map(|moment| moment.saturating_sub((self.unix_now)())))
     }
 
     /// A bare number is seconds, unless it is so large that it must be a moment since 1970.
     fn number(&self, number: f64) -> Option<Duration> {
-        let moment = |unix: Duration| unix.saturating_sub(self.unix_now);
+        let moment = |unix: Duration| unix.saturating_sub((self.unix_now)());
         if number >= 1e12 {
             Duration::try_from_secs_f64(number / 1e3).ok().map(moment)
         } else if number >= 1e9 {
@@ -157,7 +157,7 @@ impl Reader<'_> {
             return self.number(seconds);
         }
         let moment = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(moment.saturating_sub(self.unix_now))
+        Some(moment.saturating_sub((self.unix_now)()))
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
                 (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
             })
             .collect();
-        LimitReport::read(&map, NOW)
+        LimitReport::read(&map, || NOW)
     }
 
     #[test]

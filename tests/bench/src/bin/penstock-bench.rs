@@ -10,6 +10,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use tests_bench::machine::Machine;
+use tests_bench::process::Process;
 use tests_bench::report::Report;
 use tests_bench::runner::{self, Plan};
 use tests_bench::server::{Kind, Site};
@@ -48,6 +49,10 @@ struct Flags {
     /// The core of upstreams and clients.
     #[arg(long, default_value_t = 1)]
     load_core: usize,
+    /// Let the core of upstreams and clients sleep when they wait. Whoever wakes it pays for that, and
+    /// the slower a server, the more often.
+    #[arg(long)]
+    let_sleep: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -96,6 +101,10 @@ async fn main() -> io::Result<()> {
         }
         false => Vec::new(),
     };
+    let _awake = match flags.let_sleep {
+        true => None,
+        false => Some(Process::keep_awake(flags.load_core)?),
+    };
     let figures = runner::run(&plan, &site, progress).await?;
     let report = Report { machine, plan, figures, translations };
     match flags.json {
@@ -115,6 +124,7 @@ impl Flags {
             })
         };
         Plan {
+            awake: !self.let_sleep,
             rounds: self.rounds.into(),
             length: Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0)),
             whole: self.only.contains(&Part::Whole),
