@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use adapters_canonical::chat::{
-    Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
-};
+use adapters_canonical::chat::{Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::hosted::is_shown_only;
 use adapters_canonical::loss::{DecodeError, Loss};
