@@ -9,18 +9,24 @@ mod foreign;
 mod request;
 mod tap;
 
+use std::sync::LazyLock;
+
 use adapters_canonical::usage::Usage;
 use adapters_json::scan;
+use memchr::memmem::Finder;
 pub use request::{pass_count_request, pass_request};
 use serde_json::value::RawValue;
 pub use tap::EventTap;
 
 use crate::egress;
 
+/// Where it stands in an answer.
+static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#""usage""#));
+
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    let raw: Option<&RawValue> = scan::late_member(body, r#""usage""#)
+    let raw: Option<&RawValue> = scan::late_member(body, &USAGE)
         .or_else(|| serde_json::from_slice(scan::member(body, "usage")?).ok())?;
     egress::read_usage(raw?).ok().map(|(usage, _)| usage)
 }

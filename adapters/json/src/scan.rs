@@ -5,6 +5,7 @@
 //! takes for JSON a parser takes too; what it does not take, a parser may (escapes in the name of a
 //! member, more brackets in one another than anybody writes): it is asked then.
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 /// Objects and lists in one another, as many as fit in a word.
@@ -29,13 +30,13 @@ pub fn member<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
 /// Only what follows it is looked at, which is enough to know that it is no other's member and no part of
 /// a text, if `body` is JSON at all: behind it must come the end of one object and then nothing, and a
 /// quote within a text has a backslash before it. `None` says only that it was not found this way.
-pub fn late_member<'a, T: Deserialize<'a>>(body: &'a [u8], quoted: &str) -> Option<T> {
-    let name = memchr::memmem::find_iter(body, quoted).last()?;
+pub fn late_member<'a, T: Deserialize<'a>>(body: &'a [u8], quoted: &Finder<'_>) -> Option<T> {
+    let name = quoted.find_iter(body).last()?;
     if name == 0 || body[name - 1] == b'\\' {
         return None;
     }
-    let at = name + quoted.len();
-    let mut walk = Walk { body, at, controls: some(&body[at..], |byte| byte < b' ') };
+    let at = name + quoted.needle().len();
+    let mut walk = Walk { body, at, controls: has_controls(&body[at..]), escaped: false };
     walk.expect(b':')?;
     let rest = std::str::from_utf8(&body[walk.at..]).ok()?;
     let mut values = serde_json::Deserializer::from_str(rest).into_iter();
@@ -62,15 +63,16 @@ pub fn late_member<'a, T: Deserialize<'a>>(body: &'a [u8], quoted: &str) -> Opti
 /// members were given; all of it is looked at. Whether it is UTF-8 is not.
 #[must_use]
 pub fn members<'a>(body: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
-    let mut walk = Walk { body, at: 0, controls: some(body, |byte| byte < b' ') };
+    let mut walk = Walk { body, at: 0, controls: has_controls(body), escaped: false };
     walk.expect(b'{')?;
     if walk.next_byte()? == b'}' {
         walk.at += 1;
         return walk.end();
     }
     loop {
+        walk.escaped = false;
         let name = walk.key()?;
-        if memchr::memchr(b'\\', name).is_some() {
+        if walk.escaped {
             return None;
         }
         each(name, walk.value()?);
@@ -89,6 +91,8 @@ struct Walk<'a> {
     at: usize,
     /// Whether there are control characters anywhere: between values they may be, in strings not.
     controls: bool,
+    /// Whether there was a backslash in a string since this was last set.
+    escaped: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -115,21 +119,24 @@ impl<'a> Walk<'a> {
 
     /// The name of a member, and the colon behind it.
     fn key(&mut self) -> Option<&'a [u8]> {
-        self.space();
+        if self.next_byte()? != b'"' {
+            return None;
+        }
         let name = self.string()?;
         self.expect(b':')?;
         Some(name)
     }
 
-    /// What is between the quotes, as it stands there.
+    /// What is between the quotes, as it stands there; the first of them is next.
     fn string(&mut self) -> Option<&'a [u8]> {
-        self.expect(b'"')?;
+        self.at += 1;
         let start = self.at;
         loop {
             self.at += quote_or_backslash(self.body.get(self.at..)?)?;
             if self.body[self.at] == b'"' {
                 break;
             }
+            self.escaped = true;
             self.at += match self.body.get(self.at + 1)? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
                 b'u' => {
@@ -144,7 +151,7 @@ impl<'a> Walk<'a> {
         }
         let text = &self.body[start..self.at];
         self.at += 1;
-        (!self.controls || !some(text, |byte| byte < b' ')).then_some(text)
+        (!self.controls || !has_controls(text)).then_some(text)
     }
 
     /// One value, as it stands there.
@@ -266,9 +273,10 @@ const fn holds(word: u64, byte: u8) -> u64 {
     zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & (ONES << 7)
 }
 
-/// Whether any byte is so. Looks at all of them: without a way out the compiler looks at many at once.
-fn some(bytes: &[u8], is_so: impl Fn(u8) -> bool) -> bool {
-    bytes.iter().fold(false, |found, byte| found | is_so(*byte))
+/// Whether there is a control character. Looks at all bytes: without a way out the compiler looks at
+/// many at once.
+fn has_controls(bytes: &[u8]) -> bool {
+    bytes.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < b' '
 }
 
 #[cfg(test)]
@@ -288,7 +296,9 @@ mod tests {
 
     #[test]
     fn a_late_member_is_found_where_it_cannot_be_another() {
-        let late = |body: &str| late_member::<serde_json::Value>(body.as_bytes(), r#""usage""#);
+        let late = |body: &str| {
+            late_member::<serde_json::Value>(body.as_bytes(), &Finder::new(r#""usage""#))
+        };
         for (body, value) in [
             (r#"{"id":1,"usage":{"a":[1,2]}}"#, Some(r#"{"a":[1,2]}"#)),
             ("{\"usage\" : 7\n,\t\"b\":[{}] , \"c\":\"}\"\n} ", Some("7")),
@@ -425,7 +435,7 @@ mod tests {
                 serde_json::to_vec(&whole).unwrap()
             };
             let found = member(&written, "value").unwrap();
-            let late: serde_json::Value = late_member(&written, "\"value\"").unwrap();
+            let late: serde_json::Value = late_member(&written, &Finder::new("\"value\"")).unwrap();
             prop_assert_eq!(&late, &value);
             prop_assert_eq!(serde_json::from_slice::<serde_json::Value>(found).unwrap(), value);
         }

@@ -11,8 +11,11 @@ mod request;
 mod tap;
 
 pub use adapt::adapt_request;
+use std::sync::LazyLock;
+
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_json::scan;
+use memchr::memmem::Finder;
 pub use plain::PlainTap;
 pub use request::rewrite_request;
 pub use tap::ChunkTap;
@@ -22,10 +25,13 @@ use serde::Deserialize;
 pub use crate::address::pass_path;
 use crate::wire::usage::Usage;
 
+/// Where it stands in an answer.
+static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#""usage""#));
+
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Tokens> {
-    let usage = scan::late_member(body, r#""usage""#).or_else(|| {
+    let usage = scan::late_member(body, &USAGE).or_else(|| {
         let usage = scan::member(body, "usage")?;
         serde_json::from_slice::<Option<Usage>>(usage).ok()
     })?;

@@ -26,7 +26,7 @@ pub use limits::Limits;
 pub use listener::{Admin, Listener, ListenerTls, StateDir};
 pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
-pub use resilience::{Affinity, Heartbeat, Queue};
+pub use resilience::{Affinity, Heartbeat, Queue, ReasoningMemory};
 
 use crate::{
     SecretSource,
@@ -61,6 +61,8 @@ pub struct Plan {
     pub limits: Limits,
     /// How requests of one conversation stay with one account.
     pub affinity: Affinity,
+    /// How much is remembered of what models thought.
+    pub reasoning_memory: ReasoningMemory,
     /// How requests wait for which no account has room.
     pub queue: Queue,
     /// What keeps a silent stream alive.
@@ -163,6 +165,7 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         direct_models,
         limits: checker.limits(config.limits),
         affinity: checker.affinity(config.affinity),
+        reasoning_memory: checker.reasoning_memory(config.reasoning_memory),
         queue: checker.queue(config.queue),
         heartbeat: resilience::heartbeat(config.heartbeat),
         stream_errors: config.stream_errors.value().unwrap_or_default(),

@@ -22,7 +22,7 @@ pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
 pub use provider::{Dialect, HttpVersion, Preset};
-pub(crate) use resilience::{Affinity, Heartbeat, Queue};
+pub(crate) use resilience::{Affinity, Heartbeat, Queue, ReasoningMemory};
 pub use resilience::{LossPolicy, StreamErrors};
 pub(crate) use value::{Address, ByteSize, Network, SecretRef, Timespan};
 
@@ -67,6 +67,9 @@ pub(crate) struct Config {
     /// How requests of one conversation stay with one account.
     #[serde(default)]
     pub(crate) affinity: Field<Affinity>,
+    /// How much is remembered of what models thought, for clients that do not send it back.
+    #[serde(default)]
+    pub(crate) reasoning_memory: Field<ReasoningMemory>,
     /// How requests wait for which no account has room.
     #[serde(default)]
     pub(crate) queue: Field<Queue>,

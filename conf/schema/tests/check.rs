@@ -180,6 +180,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(mock.accounts[0].limits, AccountLimits::default());
     assert_eq!(plan.affinity.header, "x-session-id");
     assert_eq!(plan.affinity.idle, Duration::from_secs(3600));
+    let memory = plan.reasoning_memory;
+    assert_eq!((memory.turns, memory.bytes), (100_000, 64 << 20));
+    assert_eq!(memory.idle, Duration::from_secs(3600));
     assert_eq!(plan.heartbeat.after, Duration::from_secs(5));
     assert_eq!(plan.heartbeat.every, Duration::from_secs(15));
     assert_eq!(plan.stream_errors, StreamErrors::Graceful);
@@ -289,6 +292,7 @@ affinity: {header: a b, idle: 1}
 heartbeat: {after: never}
 stream_errors: silent
 http2_ping: 15
+reasoning_memory: {turns: -1, bytes: 0, idle: long, entries: 1}
 ",
         &[
             "4:21: providers[0].timeouts.total: expected a duration above zero with its unit, \
@@ -316,6 +320,12 @@ http2_ping: 15
             "17:16: stream_errors: expected `graceful` or `explicit`",
             "18:13: http2_ping: expected a duration above zero with its unit, such as 500ms, \
              30s, 5m or 1h",
+            "19:27: reasoning_memory.turns: must be 0 to 10000000, but is -1",
+            "19:38: reasoning_memory.bytes: expected a number of bytes above zero, such as \
+             64MiB, 10MB or 1048576",
+            "19:47: reasoning_memory.idle: expected a duration above zero with its unit, such as \
+             500ms, 30s, 5m or 1h",
+            "19:53: reasoning_memory.entries: unknown key; expected `turns`, `bytes` or `idle`",
         ],
     );
 }

@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde::de::IgnoredAny;
 
+use crate::seals::Keeper;
 use crate::task::{self, Task};
 
 /// More than any answer that is not streamed needs.
@@ -132,6 +133,7 @@ impl Whole {
         sides: Sides<'_>,
         streaming: bool,
         context: &AnswerContext,
+        keeper: Option<Box<Keeper>>,
     ) -> Result<Said, Unusable> {
         let Sides { ingress, egress, passthrough, .. } = sides;
         let body = self.body.into_bytes();
@@ -173,6 +175,9 @@ impl Whole {
             });
         }
         let decoded = egress.decode_response(&body).map_err(Unusable::Malformed)?;
+        if let Some(keeper) = keeper {
+            keeper.whole(&decoded.value);
+        }
         let encoded = ingress.encode_response(&decoded.value, context);
         let mut losses = decoded.losses;
         losses.extend(encoded.losses);

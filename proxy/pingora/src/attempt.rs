@@ -96,7 +96,8 @@ impl Gateway {
         let Ctx { snapshot, chat: Some(exchange), .. } = ctx else {
             return Err(Failure::Internal);
         };
-        let mut attempt = match chat::attempt(exchange, snapshot, &choice, now) {
+        let seals = &self.seals;
+        let mut attempt = match chat::attempt(exchange, snapshot, &choice, seals, now) {
             Ok(attempt) => attempt,
             Err(failure) => {
                 // Nothing was sent, but the failure is the place's: it is told.

@@ -143,6 +143,9 @@ pub(crate) fn awaits_leave(session: &Session) -> bool {
 /// Whether the body says that it is JSON, or does not say what it is.
 pub(crate) fn may_be_json(session: &Session) -> bool {
     let Some(value) = session.req_header().headers.get(CONTENT_TYPE) else { return true };
+    if value.as_bytes() == b"application/json" {
+        return true;
+    }
     let Ok(value) = value.to_str() else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")

@@ -1,6 +1,7 @@
 //! A request before it is sent: who asks, for what, and how each attempt says it.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Instant;
 
 use adapters_canonical::dialect::Target as EgressTarget;
@@ -22,6 +23,7 @@ use crate::course::{Ask, Course};
 use crate::ctx::{Answer, Attempt, ChatExchange, Ctx};
 use crate::handle::Beats;
 use crate::head::Media;
+use crate::seals::{self, Seals};
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
 use crate::{buffered, head};
@@ -115,6 +117,7 @@ pub(crate) async fn read(
     let handle = buffered::install(session, beats, None);
     let mut chat = ChatExchange::new(handle, ctx.ingress, body, envelope, resolved, course);
     chat.task = task;
+    chat.asker = Some(seals::asker(session.req_header(), &ctx.caller, &ctx.snapshot));
     chat.stream_errors = stream_errors;
     chat.loss_policy = loss_policy;
     ctx.chat = Some(Box::new(chat));
@@ -130,6 +133,7 @@ pub(crate) fn attempt(
     chat: &mut ChatExchange,
     snapshot: &Snapshot,
     choice: &Choice,
+    seals: &Arc<Seals>,
     now: Instant,
 ) -> Result<Attempt, Failure> {
     let place = choice.place;
@@ -139,7 +143,7 @@ pub(crate) fn attempt(
     // The built-in provider speaks OpenAI's dialect but has few of its endpoints.
     let lacks = matches!(chat.task, Task::Pass(_)) && upstream.provider.dialect == Dialect::Mock;
     let passthrough = chat.ingress.dialect() == face.dialect && !lacks;
-    let attempt = |Outgoing { request, losses, usage_injected }| Attempt {
+    let attempt = |Outgoing { request, losses, usage_injected }, keeper| Attempt {
         place,
         face,
         passthrough,
@@ -154,16 +158,23 @@ pub(crate) fn attempt(
         body: request.body.into(),
         losses,
         usage_injected,
+        keeper,
         answer: Answer::Awaited,
     };
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
-    let said = match passthrough {
-        true => task::pass(chat, &upstream, face, &to),
-        false => task::translate(chat, &target.provider, face, &to)?,
+    let (said, keeper) = if passthrough {
+        (task::pass(chat, &upstream, face, &to), None)
+    } else {
+        let memory = snapshot.plan.reasoning_memory;
+        seals.heed(memory);
+        let place = (&target, place.account);
+        let shelf = seals.shelf(chat, place, &upstream, face, (memory, now));
+        let said = task::translate(chat, &target.provider, face, &to, shelf.as_ref())?;
+        (said, task::keeper(chat, shelf))
     };
     may_lose(chat, &target.provider, &said.losses)?;
-    Ok(attempt(said))
+    Ok(attempt(said, keeper))
 }
 
 /// Fails if something gets lost of a request that may lose nothing.
@@ -217,6 +228,7 @@ pub(crate) fn unsent(
         body: Bytes::new(),
         losses: Vec::new(),
         usage_injected: false,
+        keeper: None,
         answer: Answer::Awaited,
     })
 }

@@ -26,6 +26,7 @@ use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::pass::Passing;
+use crate::seals::{Asker, Keeper};
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use crate::upstream::{Face, Upstream};
@@ -61,6 +62,8 @@ pub(crate) struct ChatExchange {
     pub(crate) body: Bytes,
     pub(crate) envelope: Envelope<'static>,
     pub(crate) resolved: Resolved,
+    /// Who asks, for what is remembered of earlier answers; `None` where nothing is.
+    pub(crate) asker: Option<Asker>,
     /// Where it has been and where it goes.
     pub(crate) course: Course,
     /// Why the attempt before this one failed.
@@ -101,6 +104,8 @@ pub(crate) struct Attempt {
     pub(crate) losses: Vec<Loss>,
     /// Whether the usage of the stream is our wish and not the client's.
     pub(crate) usage_injected: bool,
+    /// What takes the seals of the answer, if it may have any that its client may forget.
+    pub(crate) keeper: Option<Box<Keeper>>,
     pub(crate) answer: Answer,
 }
 
@@ -146,6 +151,7 @@ impl ChatExchange {
             body,
             envelope,
             resolved,
+            asker: None,
             course,
             last: None,
             stream_errors: StreamErrors::default(),
@@ -159,7 +165,7 @@ impl ChatExchange {
     }
 
     /// The request in canonical form, read once.
-    pub(crate) fn canonical(&mut self) -> Result<&Translated<ChatRequest>, DecodeError> {
+    pub(crate) fn canonical(&mut self) -> Result<&mut Translated<ChatRequest>, DecodeError> {
         if self.canonical.is_none() {
             let request = match self.task {
                 Task::Count(client) => client.decode_request(&self.body, &self.envelope)?,
@@ -169,7 +175,7 @@ impl ChatExchange {
             };
             self.canonical = Some(Box::new(request));
         }
-        self.canonical.as_deref().ok_or(DecodeError::Truncated)
+        self.canonical.as_deref_mut().ok_or(DecodeError::Truncated)
     }
 
     /// The same of a request for vectors.

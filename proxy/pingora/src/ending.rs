@@ -190,10 +190,11 @@ pub(crate) fn finish_whole(
     let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
+    let keeper = attempt.keeper.take();
     let upstream = &attempt.upstream;
     let egress = attempt.face.egress;
     let sides = Sides { ingress, egress, passthrough, task, embedding };
-    let unusable = match whole.finish(sides, streaming, &context) {
+    let unusable = match whole.finish(sides, streaming, &context, keeper) {
         Ok(Said { body, usage, losses, kept_id }) => {
             exchange.outcome.usage = usage;
             exchange.outcome.losses = losses;

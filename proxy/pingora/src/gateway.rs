@@ -29,6 +29,7 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::seals::Seals;
 use crate::snapshot::Snapshots;
 use crate::streamed::Streamed;
 use crate::waiting::Waiting;
@@ -44,6 +45,7 @@ pub struct Gateway {
     pub(crate) waiting: Waiting,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns: Dns,
+    pub(crate) seals: Arc<Seals>,
 }
 
 impl Gateway {
@@ -59,6 +61,7 @@ impl Gateway {
             snapshots,
             waiting: Waiting::new(Arc::clone(&router)),
             router,
+            seals: Seals::new(Arc::clone(&metrics)),
             metrics,
             dns: Dns::new(),
         }
@@ -214,7 +217,8 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    Streamed::translate(attempt.face.egress.decode_stream(), encoder, provider)
+                    let decoder = attempt.face.egress.decode_stream();
+                    Streamed::translate(decoder, encoder, attempt.keeper.take(), provider)
                 }));
                 Answer::Streamed
             }

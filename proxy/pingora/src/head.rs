@@ -65,7 +65,7 @@ pub(crate) fn stream_errors(
     client: &RequestHeader,
     configured: plan::StreamErrors,
 ) -> std::result::Result<StreamErrors, Failure> {
-    let wished = client.headers.get(&STREAM_ERRORS).map(|value| value.as_bytes());
+    let wished = said(client, &STREAM_ERRORS).map(HeaderValue::as_bytes);
     match (wished, configured) {
         (Some(b"graceful"), _) | (None, plan::StreamErrors::Graceful) => Ok(StreamErrors::Graceful),
         (Some(b"explicit"), _) | (None, plan::StreamErrors::Explicit) => Ok(StreamErrors::Explicit),
@@ -78,7 +78,7 @@ pub(crate) fn stream_errors(
 
 /// Whether the client wants one attempt only.
 pub(crate) fn no_retry(client: &RequestHeader) -> std::result::Result<bool, Failure> {
-    match client.headers.get(&RETRY).map(|value| value.as_bytes()) {
+    match said(client, &RETRY).map(HeaderValue::as_bytes) {
         None | Some(b"on") => Ok(false),
         Some(b"off") => Ok(true),
         Some(_) => {
@@ -93,7 +93,7 @@ pub(crate) fn loss_policy(
     client: &RequestHeader,
     configured: LossPolicy,
 ) -> std::result::Result<LossPolicy, Failure> {
-    match client.headers.get(&LOSSES).map(|value| value.as_bytes()) {
+    match said(client, &LOSSES).map(HeaderValue::as_bytes) {
         None => Ok(configured),
         Some(b"refuse") => Ok(LossPolicy::Refuse),
         Some(b"report") => Ok(LossPolicy::Report),
@@ -127,22 +127,7 @@ pub(crate) fn upstream_request(
     if let Some((name, value)) = upstream.credential(attempt.account) {
         headers.insert(name, value.clone());
     }
-    let in_dialect: &[HeaderName] = match (attempt.passthrough, attempt.face.dialect) {
-        (true, Dialect::OpenAi | Dialect::Responses) => &FORWARDED_TO_OPENAI,
-        (true, Dialect::Anthropic) => &FORWARDED_TO_ANTHROPIC,
-        (true, Dialect::Gemini) | (false, _) => &[],
-    };
-    let names = ALWAYS_FORWARDED.iter().chain(in_dialect).chain(&upstream.provider.forward_headers);
-    for name in names {
-        let mut values = client.headers.get_all(name).iter();
-        // The client's word goes before ours.
-        if let Some(value) = values.next() {
-            headers.insert(name, value.clone());
-        }
-        for value in values {
-            headers.append(name, value.clone());
-        }
-    }
+    forward(client, attempt, &mut headers);
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;
     parts.uri = [upstream.provider.base_url.path.as_str(), &attempt.path]
@@ -151,6 +136,34 @@ pub(crate) fn upstream_request(
         .or_err(ErrorType::InvalidHTTPHeader, "the upstream's path")?;
     parts.headers = headers;
     Ok(parts.into())
+}
+
+/// Adds what a client says that its provider may hear.
+fn forward(client: &RequestHeader, attempt: &Attempt, to: &mut HeaderMap) {
+    let in_dialect: &[HeaderName] = match (attempt.passthrough, attempt.face.dialect) {
+        (true, Dialect::OpenAi | Dialect::Responses) => &FORWARDED_TO_OPENAI,
+        (true, Dialect::Anthropic) => &FORWARDED_TO_ANTHROPIC,
+        (true, Dialect::Gemini) | (false, _) => &[],
+    };
+    let configured = &attempt.upstream.provider.forward_headers;
+    let lists: [&[HeaderName]; 3] = [&ALWAYS_FORWARDED, in_dialect, configured];
+    let mut last = None;
+    for (name, value) in &client.headers {
+        if !lists.iter().any(|list| list.contains(name)) {
+            continue;
+        }
+        // The client's word goes before ours; a name's values come one after the other.
+        if last.replace(name) == Some(name) {
+            to.append(name, value.clone());
+        } else {
+            to.insert(name, value.clone());
+        }
+    }
+}
+
+/// What a header of a client says. Clients send few, and to compare names costs less than to hash one.
+pub(crate) fn said<'a>(client: &'a RequestHeader, name: &HeaderName) -> Option<&'a HeaderValue> {
+    client.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value)
 }
 
 /// The header of a successful answer as the client gets it, in place of the upstream's.
@@ -201,17 +214,21 @@ pub(crate) fn encoding(header: &ResponseHeader) -> Option<&str> {
 /// Keeps what the provider says about the request's name and the account's limits, in answers of
 /// all kinds.
 pub(crate) fn keep(from: &HeaderMap, to: &mut HeaderMap) {
-    if let Some(id) = from.get(&REQUEST_ID).or_else(|| from.get(&ANTHROPIC_REQUEST_ID)) {
-        to.insert(&UPSTREAM_REQUEST_ID, id.clone());
-    }
+    let mut id = None;
     let retry_after_is_said = to.contains_key(RETRY_AFTER);
     for (name, value) in from {
+        if *name == REQUEST_ID || (*name == ANTHROPIC_REQUEST_ID && id.is_none()) {
+            id = Some(value);
+        }
         let limit = name.as_str().starts_with("x-ratelimit-")
             || name.as_str().starts_with("anthropic-ratelimit-")
             || (name == RETRY_AFTER && !retry_after_is_said);
         if limit {
             to.append(name, value.clone());
         }
+    }
+    if let Some(id) = id {
+        to.insert(&UPSTREAM_REQUEST_ID, id.clone());
     }
 }
 

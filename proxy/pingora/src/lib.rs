@@ -13,6 +13,7 @@
 //! | `course`          | where has a request been, and what names its session?            |
 //! | `waiting`         | who waits for room?                                              |
 //! | `answer`, `streamed` | how does an answer get from the upstream's bytes to the client's? |
+//! | `seals`           | which thoughts are kept for clients that forget them?            |
 //! | `entry`           | what is asked for, and is it answered here?                      |
 //! | `edge`            | may it come in now, and from whom is it?                         |
 //! | `head`            | which headers travel?                                            |
@@ -48,6 +49,7 @@ mod pass;
 mod reply;
 mod route;
 mod routing;
+mod seals;
 mod snapshot;
 mod streamed;
 mod task;

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use pingora::http::RequestHeader;
 
 use crate::task::Task;
-use crate::{pass, reply};
+use crate::{head, pass, reply};
 
 /// An address of ours.
 pub(crate) struct Route<'p> {
@@ -178,7 +178,7 @@ pub(crate) fn dialect(path: &str, header: &RequestHeader) -> &'static dyn Ingres
 pub(crate) fn request_id(header: &RequestHeader) -> String {
     const LONGEST: usize = 128;
     let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(byte);
-    let given = header.headers.get(&reply::REQUEST_ID).and_then(|value| value.to_str().ok());
+    let given = head::said(header, &reply::REQUEST_ID).and_then(|value| value.to_str().ok());
     match given {
         Some(id) if (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(harmless) => {
             id.to_owned()

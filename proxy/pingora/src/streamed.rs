@@ -13,6 +13,7 @@ use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 
 use crate::answer::Outcome;
+use crate::seals::Keeper;
 
 /// Whoever opens a stream at such length has begun to say something.
 const MOST_HELD: usize = 64 << 10;
@@ -42,6 +43,8 @@ enum Way {
     Translate {
         decoder: Box<dyn StreamDecoder>,
         encoder: Box<dyn StreamEncoder>,
+        /// Takes what its client may forget.
+        keeper: Option<Box<Keeper>>,
         /// Kept for its memory.
         deltas: Vec<Delta>,
     },
@@ -57,9 +60,10 @@ impl Streamed {
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
         encoder: Box<dyn StreamEncoder>,
+        keeper: Option<Box<Keeper>>,
         provider: Arc<str>,
     ) -> Self {
-        Self::new(Way::Translate { decoder, encoder, deltas: Vec::new() }, provider)
+        Self::new(Way::Translate { decoder, encoder, keeper, deltas: Vec::new() }, provider)
     }
 
     fn new(way: Way, provider: Arc<str>) -> Self {
@@ -241,7 +245,7 @@ impl Streamed {
                 *begun |= tap.saw_content() || tap.is_complete();
                 failed = tap.error().cloned();
             }
-            Way::Translate { encoder, deltas, .. } => {
+            Way::Translate { encoder, deltas, keeper, .. } => {
                 for delta in deltas.drain(..) {
                     match delta {
                         Delta::Usage(ref usage) => {
@@ -263,6 +267,9 @@ impl Streamed {
                             *begun |= is_content(other);
                             *unreported = unreported.saturating_add(words(other));
                         }
+                    }
+                    if let Some(keeper) = keeper {
+                        keeper.push(&delta);
                     }
                     encoder.push(&delta, out);
                 }

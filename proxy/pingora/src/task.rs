@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use adapters_canonical::chat::ChatRequest;
 use adapters_canonical::dialect::{AnswerContext, Dialect, Target, UpstreamRequest};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Ingress, StreamTap};
@@ -21,6 +22,7 @@ use serde::de::IgnoredAny;
 use crate::answer::{Said, Sides};
 use crate::ctx::{Attempt, ChatExchange};
 use crate::pass::Endpoint;
+use crate::seals::{Keeper, Shelf};
 use crate::upstream::{Face, Upstream};
 
 /// What is asked for, and how clients of the dialect ask for it.
@@ -118,12 +120,14 @@ fn fitting(body: Vec<u8>, quirks: Quirks) -> (Vec<u8>, Vec<Loss>) {
     }
 }
 
-/// Says a request in the words of a provider that speaks another dialect.
+/// Says a request in the words of a provider that speaks another dialect. Turns of the model get what is
+/// remembered of them on the `shelf`.
 pub(crate) fn translate(
     chat: &mut ChatExchange,
     provider: &Provider,
     face: Face,
     to: &Target<'_>,
+    shelf: Option<&Shelf>,
 ) -> Result<Outgoing, Failure> {
     let refused =
         |error| Failure::RequestNotExpressible { provider: provider.name.to_string(), error };
@@ -143,14 +147,14 @@ pub(crate) fn translate(
     match chat.task {
         Task::Chat => {
             let asked = chat.canonical().map_err(Failure::BodyMalformed)?;
-            let said = face.egress.encode_request(&asked.value, to);
+            let said = lent(shelf, &mut asked.value, |it| face.egress.encode_request(it, to));
             let path = |path: &str| ingress.client_path(&asked.value, path).into_owned();
             in_client_words(&asked.losses, said, path).map_err(refused)
         }
         Task::Count(_) => {
             let counting = face.egress.counting().ok_or_else(|| cannot("counts no tokens"))?;
             let asked = chat.canonical().map_err(Failure::BodyMalformed)?;
-            let said = counting.encode_request(&asked.value, to);
+            let said = lent(shelf, &mut asked.value, |it| counting.encode_request(it, to));
             let path = |path: &str| ingress.client_path(&asked.value, path).into_owned();
             in_client_words(&asked.losses, said, path).map_err(refused)
         }
@@ -162,6 +166,29 @@ pub(crate) fn translate(
             let path = |path: &str| client.client_path(path).into_owned();
             in_client_words(&asked.losses, said, path).map_err(refused)
         }
+    }
+}
+
+fn lent<T>(
+    shelf: Option<&Shelf>,
+    request: &mut ChatRequest,
+    say: impl FnOnce(&ChatRequest) -> T,
+) -> T {
+    match shelf {
+        Some(shelf) => shelf.lend(request, say),
+        None => say(request),
+    }
+}
+
+/// What takes the seals of the answer to a request that has been translated.
+pub(crate) fn keeper(chat: &mut ChatExchange, shelf: Option<Shelf>) -> Option<Box<Keeper>> {
+    match chat.task {
+        Task::Chat => {
+            let shelf = shelf?;
+            let asked = chat.canonical().ok()?;
+            Some(Box::new(shelf.keeper(&asked.value)))
+        }
+        Task::Count(_) | Task::Embed(_) | Task::Pass(_) => None,
     }
 }
 

@@ -9,9 +9,11 @@
 pub mod edge;
 pub mod metric;
 pub mod routing;
+pub mod seals;
 pub mod semconv;
 mod series;
 
 pub use edge::{Edge, OpenConnection, Refused};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
 pub use routing::{Heartbeats, Routing};
+pub use seals::{Recall, Seals};

@@ -11,6 +11,7 @@ use prometheus::{
 
 use crate::edge::Edge;
 use crate::routing::Routing;
+use crate::seals::Seals;
 use crate::semconv::{self, NONE};
 use crate::series::{Found, KINDS, Series};
 
@@ -22,6 +23,8 @@ pub struct Metrics {
     pub routing: Routing,
     /// Who connected.
     pub edge: Edge,
+    /// What was remembered of the model's turns.
+    pub seals: Seals,
     found: Found,
     requests: IntCounterVec,
     duration: HistogramVec,
@@ -172,6 +175,7 @@ impl Metrics {
             )?,
             routing: Routing::new(with)?,
             edge: Edge::new(with)?,
+            seals: Seals::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;

@@ -32,8 +32,11 @@ pub(crate) struct Series {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     hasher: FixedState,
-    by_hash: RwLock<HashMap<u64, Vec<(Labels, Arc<Series>)>>>,
+    by_hash: RwLock<ByHash>,
 }
+
+/// Nearly always one of each hash.
+type ByHash = HashMap<u64, Vec<(Labels, Arc<Series>)>>;
 
 /// [`Chat`] with its own names.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Found {
     pub(crate) fn series(&self, chat: &Chat<'_>) -> Arc<Series> {
         let Chat { route, operation, provider, account, model } = *chat;
         let hash = self.hasher.hash_one([route, operation, provider, account, model]);
-        let known = |found: &HashMap<u64, Vec<(Labels, Arc<Series>)>>| {
+        let known = |found: &ByHash| {
             let same = found.get(&hash)?.iter().find(|(labels, _)| labels.are_of(chat))?;
             Some(Arc::clone(&same.1))
         };

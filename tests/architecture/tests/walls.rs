@@ -39,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("state-sync", &["state-event", "state-replica"]),
     ("proxy-route", &["conf-schema", "conf-name"]),
     ("proxy-admit", &["conf-schema", "conf-name", "adapters-canonical"]),
+    ("proxy-recall", &["adapters-canonical"]),
     ("proxy-telemetry", &["adapters-canonical", "conf-name"]),
     ("proxy-admin-api", &["conf-schema", "conf-name"]),
     (
@@ -57,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "proxy-route",
             "proxy-admit",
+            "proxy-recall",
             "proxy-telemetry",
             "adapters-canonical",
             "adapters-sse",
@@ -95,6 +97,7 @@ const PURE: &[&str] = &[
     "state-replica",
     "proxy-route",
     "proxy-admit",
+    "proxy-recall",
     "proxy-admin-api",
 ];
 

@@ -111,13 +111,13 @@ async def streamed_tools(model, provider):
 
 @played
 async def thoughts_before_tools(model, provider):
-    agent, asked = equipped(model("reason"), THINKING)
+    agent, asked = equipped(model("think"), THINKING)
     check_run(provider, await Runner.run(agent, QUESTION), asked)
 
 
 @played
 async def streamed_thoughts_before_tools(model, provider):
-    agent, asked = equipped(model("reason"), THINKING)
+    agent, asked = equipped(model("think"), THINKING)
     result = Runner.run_streamed(agent, QUESTION)
     async for _ in result.stream_events():
         pass

@@ -165,15 +165,13 @@ def thoughts(speaker, provider):
 
 def thoughts_before_tools(speaker, provider):
     # LangChain's integration of chat completions forgets everything that OpenAI does not send.
-    scenario = "reason" if speaker == "chat" else "think"
-    bound = model(speaker, f"{provider}/{scenario}", think=True).bind_tools(TOOLS)
+    bound = model(speaker, f"{provider}/think", think=True).bind_tools(TOOLS)
     check_thought(speaker, provider, round_trip(bound, invoked))
 
 
 def streamed_thoughts_before_tools(speaker, provider):
     # LangChain's integration of chat completions forgets everything that OpenAI does not send.
-    scenario = "reason" if speaker == "chat" else "think"
-    bound = model(speaker, f"{provider}/{scenario}", think=True).bind_tools(TOOLS)
+    bound = model(speaker, f"{provider}/think", think=True).bind_tools(TOOLS)
     check_thought(speaker, provider, round_trip(bound, gathered_stream))
 
 

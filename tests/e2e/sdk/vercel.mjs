@@ -166,14 +166,12 @@ async function thoughts(speaker, provider) {
   assert.equal(answer.reasoningText === undefined, spoken_of(speaker) === "chat");
 }
 
-// The SDK's provider for chat completions forgets everything that OpenAI does not send.
-const before_tools = (speaker, provider) =>
-  `${provider}/${spoken_of(speaker) === "chat" ? "reason" : "think"}`;
-
+// The SDK's provider for chat completions forgets everything that OpenAI does not send; the gateway does
+// not.
 async function thoughts_before_tools(speaker, provider) {
   const asked = [];
   const answer = await generateText({
-    ...calm, model: speaker.model(before_tools(speaker, provider)), prompt: question, tools: runnable(asked),
+    ...calm, model: speaker.model(`${provider}/think`), prompt: question, tools: runnable(asked),
     stopWhen: stepCountIs(3), providerOptions: speaker.think,
   });
   check_steps(asked, answer.steps);
@@ -183,7 +181,7 @@ async function thoughts_before_tools(speaker, provider) {
 async function streamed_thoughts_before_tools(speaker, provider) {
   const asked = [];
   const stream = streamText({
-    ...calm, model: speaker.model(before_tools(speaker, provider)), prompt: question, tools: runnable(asked),
+    ...calm, model: speaker.model(`${provider}/think`), prompt: question, tools: runnable(asked),
     stopWhen: stepCountIs(3), providerOptions: speaker.think, onError: () => {},
   });
   await stream.consumeStream();

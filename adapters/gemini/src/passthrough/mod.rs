@@ -7,16 +7,22 @@ pub use request::pass_method;
 pub(crate) use request::pass_request;
 pub use tap::ContentTap;
 
+use std::sync::LazyLock;
+
 use adapters_canonical::usage::Usage;
 use adapters_json::scan;
+use memchr::memmem::Finder;
 
 use crate::egress::Tally;
 use crate::wire::response::UsageMetadata;
 
+/// Where it stands in an answer.
+static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#""usageMetadata""#));
+
 /// What a whole answer says it cost, without reading the rest of it.
 #[must_use]
 pub fn read_usage(body: &[u8]) -> Option<Usage> {
-    let usage: Option<UsageMetadata<'_>> = scan::late_member(body, r#""usageMetadata""#)
+    let usage: Option<UsageMetadata<'_>> = scan::late_member(body, &USAGE)
         .or_else(|| serde_json::from_slice(scan::member(body, "usageMetadata")?).ok())?;
     let mut tally = Tally::default();
     tally.update(&usage?);

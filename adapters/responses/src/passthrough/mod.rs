@@ -7,16 +7,22 @@
 pub(crate) mod foreign;
 mod tap;
 
+use std::sync::LazyLock;
+
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_json::scan;
+use memchr::memmem::Finder;
 
 use crate::wire::usage::{ToolUsage, Usage};
 
 pub(crate) use tap::EventTap;
 
+/// Where it stands in an answer.
+static USAGE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(r#""usage""#));
+
 /// What a whole answer says it cost, without reading the rest of it.
 pub(crate) fn read_usage(body: &[u8]) -> Option<Tokens> {
-    let usage: Option<Usage> = scan::late_member(body, r#""usage""#)
+    let usage: Option<Usage> = scan::late_member(body, &USAGE)
         .or_else(|| serde_json::from_slice(scan::member(body, "usage")?).ok())?;
     let tools = scan::member(body, "tool_usage");
     let tools: Option<ToolUsage> = tools.and_then(|tools| serde_json::from_slice(tools).ok()?);

@@ -6,7 +6,7 @@ use http::HeaderName;
 
 use super::Checker;
 use crate::{
-    raw::{self, Timespan},
+    raw::{self, ByteSize, Timespan},
     read::{Field, Placed},
 };
 
@@ -16,6 +16,17 @@ pub struct Affinity {
     /// The request header that names a session before anything else does.
     pub header: HeaderName,
     /// For how long a session that is not used keeps its account; above zero.
+    pub idle: Duration,
+}
+
+/// How much is remembered of what models thought.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ReasoningMemory {
+    /// Turns at most; 0 and nothing is remembered.
+    pub turns: usize,
+    /// Bytes at most; above zero.
+    pub bytes: usize,
+    /// For how long a turn that nobody asks for is remembered; above zero.
     pub idle: Duration,
 }
 
@@ -43,6 +54,9 @@ pub struct Heartbeat {
 
 const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
+const REASONING_MEMORY: ReasoningMemory =
+    ReasoningMemory { turns: 100_000, bytes: 64 << 20, idle: Duration::from_secs(60 * 60) };
+const MOST_TURNS: usize = 10_000_000;
 const HEARTBEAT: Heartbeat =
     Heartbeat { after: Duration::from_secs(5), every: Duration::from_secs(15), whole: false };
 const QUEUE: Queue = Queue { wait: Duration::from_secs(2), requests: 1024, requests_per_key: 128 };
@@ -59,6 +73,21 @@ impl Checker<'_> {
         Affinity {
             header: header.unwrap_or(SESSION_HEADER),
             idle: section.idle.value().map_or(SESSION_IDLE, |Timespan(given)| given),
+        }
+    }
+
+    pub(super) fn reasoning_memory(&self, section: Field<raw::ReasoningMemory>) -> ReasoningMemory {
+        let section = section.value().unwrap_or_default();
+        let turns = section.turns.given().and_then(|Placed { value, at }| {
+            let fits = usize::try_from(value).ok().filter(|turns| *turns <= MOST_TURNS);
+            let fits = fits.ok_or_else(|| format!("must be 0 to {MOST_TURNS}, but is {value}"));
+            self.problems.note(&at, fits)
+        });
+        let bytes = section.bytes.value().and_then(|ByteSize(size)| usize::try_from(size).ok());
+        ReasoningMemory {
+            turns: turns.unwrap_or(REASONING_MEMORY.turns),
+            bytes: bytes.unwrap_or(REASONING_MEMORY.bytes),
+            idle: section.idle.value().map_or(REASONING_MEMORY.idle, |Timespan(given)| given),
         }
     }
 

@@ -1,9 +1,9 @@
-//! `affinity:`, `queue:`, `heartbeat:`, `stream_errors:` and `losses:` as written.
+//! `affinity:`, `reasoning_memory:`, `queue:`, `heartbeat:`, `stream_errors:` and `losses:` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Timespan;
+use super::{ByteSize, Timespan};
 use crate::read::Field;
 
 /// How requests of one conversation stay with one account, so that its prompt cache is used.
@@ -16,6 +16,23 @@ pub(crate) struct Affinity {
     #[schemars(length(min = 1))]
     pub(crate) header: Field<String>,
     /// For how long a session that is not used keeps its account. Default: `1h`.
+    #[serde(default)]
+    pub(crate) idle: Field<Timespan>,
+}
+
+/// How much is remembered of what models thought, for clients that do not send it back: thoughts and
+/// the provider's seals, of answers that were translated. It is in memory only.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "a map with keys such as `turns` and `bytes`")]
+pub(crate) struct ReasoningMemory {
+    /// Turns of models at most; `0` and nothing is remembered. Default: `100000`.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10_000_000))]
+    pub(crate) turns: Field<i64>,
+    /// Bytes at most, all turns together. Default: `64MiB`.
+    #[serde(default)]
+    pub(crate) bytes: Field<ByteSize>,
+    /// For how long a turn that nobody asks for is remembered. Default: `1h`.
     #[serde(default)]
     pub(crate) idle: Field<Timespan>,
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 
 use bytes::{Buf, BytesMut};
 use conf_schema::plan::Limits;
@@ -46,12 +47,15 @@ impl Connection<'_> {
     /// Serves requests for as long as the connection can be kept. `read` was read of it already.
     pub(super) async fn serve(mut self, mut stream: Stream, mut read: BytesMut) {
         let mut kept: Option<HttpPersistentSettings> = None;
+        let mut shutdown = self.shutdown.clone();
+        // One for the life of the connection: to listen anew for each request costs more.
+        let mut stop = pin!(stopped(&mut shutdown));
         loop {
             let limits = self.house.plan.load().limits;
             let began = deadline(std::time::Duration::ZERO);
             let idle = if kept.is_some() { limits.idle_timeout } else { limits.header_timeout };
             let idle = self.deadline.take().unwrap_or(began + idle);
-            let header = match self.header(&mut stream, read, idle, &limits).await {
+            let header = match self.header(&mut stream, read, idle, &limits, stop.as_mut()).await {
                 Ok(header) => header,
                 Err(Instead::Nothing) => return,
                 Err(Instead::Late) => {
@@ -80,18 +84,19 @@ impl Connection<'_> {
     /// Reads until a header is whole; what follows it in the same read stays with it. The first
     /// byte may come until `idle`.
     async fn header(
-        &mut self,
+        &self,
         stream: &mut Stream,
         mut read: BytesMut,
         idle: Instant,
         limits: &Limits,
+        stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<BytesMut, Instead> {
         if read.is_empty() {
             read.reserve(FIRST_READ);
             let first = tokio::select! {
                 biased; // what is there already is served
                 first = timeout_at(idle, stream.read_buf(&mut read)) => first,
-                () = stopped(&mut self.shutdown) => return Err(Instead::Nothing),
+                () = stop => return Err(Instead::Nothing),
             };
             more(first.unwrap_or(Ok(0)))?;
         }

@@ -43,6 +43,7 @@ mod presets;
 mod proxy_protocol;
 mod quickstart;
 mod raw;
+mod recall;
 mod reload;
 mod resilience;
 mod sdk;

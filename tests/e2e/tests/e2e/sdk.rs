@@ -48,7 +48,7 @@ fn models() -> Vec<String> {
     let with_names = UPSTREAMS.into_iter().filter(|upstream| !upstream.model().is_empty());
     let named = |upstream: Upstream| {
         let (name, prefix) = (upstream.name(), upstream.model());
-        ["json", "think", "reason"].map(|scenario| {
+        ["json", "think"].map(|scenario| {
             format!(
                 "{{name: {name}/{scenario}, targets: \
                  [{{provider: {name}, model: {prefix}{scenario}}}]}}"

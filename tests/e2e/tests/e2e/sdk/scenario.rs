@@ -6,7 +6,6 @@
 //! | `json`    | an object                                                          |
 //! | `picture` | a text                                                             |
 //! | `think`   | a thought before two calls, if there are tools, or before a text   |
-//! | `reason`  | the same for clients that forget what they do not understand: an upstream without a thought's seal takes that as its provider does |
 //! | `limited` | 429, always                                                        |
 //! | `busy`    | 429 once, to be tried again in a little more than a second         |
 //! | `dying`   | the beginning of a stream                                          |
@@ -37,7 +36,7 @@ const SEAL: &str = "c2VhbGVkIHRob3VnaHQ=";
 const OBJECT: &str = r#"{"city": "Oslo", "degrees": 7}"#;
 /// The calls: ids, names and cities.
 const CALLS: [(&str, &str, &str); 2] =
-    [("call_1", "get_weather", "Oslo"), ("call_2", "get_time", "Bergen")];
+    [("call_mock_1", "get_weather", "Oslo"), ("call_mock_2", "get_time", "Bergen")];
 /// Stands in the results that the scripts send.
 const RESULT: &str = "21 degrees";
 /// The picture that the scripts show begins so, in base64.
@@ -138,15 +137,6 @@ impl Upstream {
             Self::Responses => responses::asked(body),
             Self::Anthropic => anthropic::asked(body),
             Self::Gemini => gemini::asked(body),
-        }
-    }
-
-    /// Whether it refuses a turn of its own without the seal.
-    fn needs_seal(self, asked: &Asked) -> bool {
-        match self {
-            Self::OpenAi | Self::Responses => false,
-            Self::Anthropic => asked.thinks && !asked.calls.is_empty(),
-            Self::Gemini => !asked.calls.is_empty(),
         }
     }
 
@@ -256,15 +246,14 @@ fn fits(upstream: Upstream, model: &str, asked: &Asked) -> Result<(), &'static s
             asked.pictures.len() == 1 && asked.pictures[0].starts_with(PICTURE),
             "the picture is missing",
         ),
-        "think" | "reason" => {
+        "think" => {
             must(asked.tools.is_empty() || offered, "the tools are others")?;
             if asked.spoke && offered {
                 answered()?;
             }
-            let needs_seal = asked.spoke && (model == "think" || upstream.needs_seal(asked));
-            let sealed = asked.seals == [SEAL];
-            must(!needs_seal || !upstream.seals() || sealed, "the seal is missing")?;
-            must(asked.thinks || asked.spoke && model == "reason", "no thoughts are wanted")
+            let needs_seal = asked.spoke && upstream.seals();
+            must(!needs_seal || asked.seals == [SEAL], "the seal is missing")?;
+            must(asked.thinks, "no thoughts are wanted")
         }
         _ => Ok(()),
     }
@@ -275,13 +264,13 @@ fn answer<'a>(model: &str, asked: &'a Asked) -> Vec<Piece<'a>> {
     let fresh = !asked.spoke;
     match model {
         "tools" if fresh => calls().into(),
-        "think" | "reason" if fresh && !asked.tools.is_empty() => {
+        "think" if fresh && !asked.tools.is_empty() => {
             [Piece::Thought].into_iter().chain(calls()).collect()
         }
         "json" => vec![Piece::Text(&[OBJECT])],
-        "tools" | "think" | "reason" if !fresh => vec![Piece::Text(&TEXT)],
+        "tools" | "think" if !fresh => vec![Piece::Text(&TEXT)],
         _ => match asked.tools.first().filter(|_| asked.required) {
-            Some(name) => vec![Piece::Call("call_1", name, json!({ "location": "Oslo" }))],
+            Some(name) => vec![Piece::Call("call_mock_1", name, json!({ "location": "Oslo" }))],
             None if asked.thinks => vec![Piece::Thought, Piece::Text(&TEXT)],
             None => vec![Piece::Text(&TEXT)],
         },
