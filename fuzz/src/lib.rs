@@ -143,7 +143,7 @@ fn in_order(deltas: &[Delta], ended: bool) {
                 assert!(!parts.iter().any(|it| it.0 == *choice && it.1), "a part is open");
                 finished.push(*choice);
             }
-            Delta::Usage(_) | Delta::Logprobs { .. } => {}
+            Delta::Usage(_) | Delta::ServiceTier(_) | Delta::Logprobs { .. } => {}
         }
         started |= matches!(delta, Delta::Start(_));
         assert!(started, "{delta:?} before the start");

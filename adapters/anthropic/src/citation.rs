@@ -55,8 +55,20 @@ pub(crate) fn read(raw: &RawValue) -> Citation {
 
 /// Reads the `citations` of a text: a list, or nothing.
 pub(crate) fn read_all(raw: Option<&RawValue>) -> Vec<Citation> {
+    read_raw(raw).map(read).collect()
+}
+
+/// The same, unread.
+pub(crate) fn read_raw(raw: Option<&RawValue>) -> impl Iterator<Item = &RawValue> {
     let list = raw.and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok());
-    list.unwrap_or_default().into_iter().map(read).collect()
+    list.unwrap_or_default().into_iter()
+}
+
+/// Whether it says where in its source the words stand, or bears a seal: only this dialect has words
+/// for that.
+pub(crate) fn has_place(raw: &RawValue) -> bool {
+    let wire: Wire<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    wire.kind.is_some_and(|kind| KINDS.contains(&&*kind))
 }
 
 /// A citation for a client: as it was written if it is of this dialect, and made anew if it names
@@ -73,7 +85,7 @@ pub(crate) fn write(citation: &Citation) -> Option<Cow<'_, RawValue>> {
         url: &'a str,
     }
 
-    if let Some(native) = citation.native.as_deref().filter(|native| wire(native).is_some()) {
+    if let Some(native) = citation.native.as_deref().filter(|_| is_native(citation)) {
         return Some(Cow::Borrowed(native));
     }
     let CitedSource::Url(url) = &citation.source else { return None };
@@ -85,6 +97,11 @@ pub(crate) fn write(citation: &Citation) -> Option<Cow<'_, RawValue>> {
         url,
     };
     serde_json::value::to_raw_value(&page).ok().map(Cow::Owned)
+}
+
+/// Whether it is as this dialect writes it.
+pub(crate) fn is_native(citation: &Citation) -> bool {
+    citation.native.as_deref().and_then(wire).is_some()
 }
 
 /// A citation for the provider: only one that it wrote itself is taken back.

@@ -1,14 +1,16 @@
 //! How do we ask Anthropic, and what did it answer?
 
 mod error;
+mod loss;
 mod request;
 mod response;
 mod stream;
 
-use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::chat::{ChatRequest, ChatResponse, Media};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::media::MediaKind;
 use adapters_canonical::operation::CountEgress;
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -77,6 +79,18 @@ impl Egress for Anthropic {
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
     }
+
+    fn wants_data(&self, kind: MediaKind, media: &Media) -> bool {
+        match kind {
+            // At an address a document must be a PDF; what says nothing of itself is taken for one.
+            MediaKind::Document => {
+                media.mime_type.as_deref().is_some_and(|mime| mime != "application/pdf")
+            }
+            // Pictures are taken at addresses, and the others not at all.
+            MediaKind::Image | MediaKind::Audio | MediaKind::Video => false,
+        }
+    }
+
     fn counting(&self) -> Option<&dyn CountEgress> {
         Some(self)
     }

@@ -9,6 +9,7 @@ mod path;
 mod request;
 mod response;
 mod stream;
+mod vocabulary;
 
 use std::borrow::Cow;
 
@@ -22,10 +23,12 @@ use adapters_canonical::ingress::{
 };
 use adapters_canonical::loss::{DecodeError, Translated};
 use adapters_canonical::operation::CountIngress;
+use adapters_canonical::unsaid::Vocabulary;
 use adapters_canonical::usage::Usage;
 use adapters_json::write;
 use serde::Serialize;
 
+use self::vocabulary::VOCABULARY;
 use crate::passthrough;
 
 pub use error::encode_failure;
@@ -69,6 +72,10 @@ impl Ingress for Messages {
     /// already.
     fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
         path::client_path(request, path)
+    }
+
+    fn vocabulary(&self) -> &'static Vocabulary {
+        &VOCABULARY
     }
 
     fn encode_response(

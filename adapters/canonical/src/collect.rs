@@ -40,6 +40,7 @@ pub struct Collector {
     /// The number of the next part.
     next: u32,
     usage: Option<Usage>,
+    service_tier: Option<String>,
     failure: Option<UpstreamError>,
 }
 
@@ -178,6 +179,7 @@ impl Collector {
             }
             Delta::PartEnd { part } => return self.close(*part, step),
             Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
+            Delta::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             Delta::Finish { choice, finish } => return self.end(*choice, finish, step),
             Delta::Failure(error) => self.failure = Some(error.clone()),
             Delta::Malformed(_) | Delta::Loss(_) => {}
@@ -208,7 +210,8 @@ impl Collector {
             });
         }
         choices.sort_by_key(|choice| choice.index);
-        Ok(ChatResponse { id, model, created, choices, usage: self.usage, service_tier: None })
+        let (usage, service_tier) = (self.usage, self.service_tier);
+        Ok(ChatResponse { id, model, created, choices, usage, service_tier })
     }
 
     fn begin(&mut self, start: &Start) -> Result<(), CollectError> {
@@ -333,6 +336,7 @@ fn name(delta: &Delta) -> &'static str {
         Delta::Logprobs { .. } => "list of log probabilities",
         Delta::PartEnd { .. } => "part end",
         Delta::Usage(_) => "usage",
+        Delta::ServiceTier(_) => "tier",
         Delta::Finish { .. } => "finish",
         Delta::Failure(_) => "failure",
         Delta::Malformed(_) => "malformed event",

@@ -18,7 +18,7 @@ use crate::usage::Usage;
 ///    numbered 0, 1, 2 … over the whole stream, in the order they start. Parts of one choice do
 ///    not overlap, except that several tool calls may be open at once;
 /// 3. [`Delta::Finish`] once per choice, after the parts of that choice have ended;
-/// 4. [`Delta::Usage`] anywhere, any number of times; each one is a running total;
+/// 4. [`Delta::Usage`] and [`Delta::ServiceTier`] anywhere, any number of times; each is the newest word;
 /// 5. nothing after [`Delta::Failure`].
 #[derive(Clone, Debug)]
 pub enum Delta {
@@ -75,6 +75,8 @@ pub enum Delta {
     },
     /// The tokens used so far: fields that are present replace earlier ones.
     Usage(Usage),
+    /// The tier that serves it; replaces an earlier one.
+    ServiceTier(String),
     /// An answer is complete.
     Finish {
         /// Which one.

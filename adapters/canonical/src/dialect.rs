@@ -5,11 +5,12 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::InvalidHeaderValue};
 
-use crate::chat::{ChatRequest, ChatResponse};
+use crate::chat::{ChatRequest, ChatResponse, Media};
 use crate::delta::Delta;
 use crate::failure::{Failure, UpstreamError};
 use crate::ingress::Framing;
 use crate::loss::{DecodeError, Translated};
+use crate::media::MediaKind;
 use crate::operation::{CountEgress, EmbedEgress};
 
 /// A wire format for conversations.
@@ -70,6 +71,10 @@ pub trait Egress: Send + Sync {
     /// leaves what the status says.
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError;
 
+    /// Whether the provider takes this medium as data although not at the address where it stands,
+    /// or could only guess there what it is. `false` too for what it takes in no form.
+    fn wants_data(&self, kind: MediaKind, media: &Media) -> bool;
+
     /// How it is asked to count tokens; `None` where it cannot be.
     fn counting(&self) -> Option<&dyn CountEgress> {
         None
@@ -125,6 +130,15 @@ pub trait StreamDecoder: Send + Sync {
 pub trait StreamEncoder: Send + Sync {
     /// Appends what `delta` says to `out`; often nothing.
     fn push(&mut self, delta: &Delta, out: &mut Vec<u8>);
+
+    /// Says what of the answer is not, or not exactly, said, in a way that every client passes over:
+    /// a comment, where the dialect's clients know comments. `losses` is visible ASCII. Call at most
+    /// once, before [`finish`](Self::finish).
+    fn losses(&mut self, losses: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(b": penstock-losses: ");
+        out.extend_from_slice(losses.as_bytes());
+        out.extend_from_slice(b"\n\n");
+    }
 
     /// Ends a stream whose upstream ended well. Call once.
     fn finish(&mut self, out: &mut Vec<u8>);

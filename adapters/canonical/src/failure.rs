@@ -131,6 +131,14 @@ pub enum Failure {
         /// What, and where.
         error: DecodeError,
     },
+    /// What stands at an address of the request was to be fetched, and was not.
+    #[error("what `{path}` points to was not fetched: {fault}")]
+    MediaNotFetched {
+        /// Where the request names the address, in the client's words.
+        path: String,
+        /// Why.
+        fault: MediaFault,
+    },
     /// No connection to the provider.
     #[error("the provider `{provider}` could not be reached: {reason}")]
     UpstreamUnreachable {
@@ -176,6 +184,61 @@ pub enum Failure {
     /// A defect of ours.
     #[error("the gateway failed")]
     Internal,
+}
+
+/// Why something at an address was not fetched, as far as a client may know. What stands behind
+/// the gateway is nobody's to find out: no variant says where a name leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MediaFault {
+    /// The gateway does not fetch from there.
+    #[error("its address is not one that the gateway fetches from")]
+    Refused,
+    /// It could not be had.
+    #[error("{}", failed(*.status))]
+    Failed {
+        /// What its server said, if it said something.
+        status: Option<u16>,
+    },
+    /// More bytes than allowed.
+    #[error("it is larger than {limit} bytes")]
+    TooLarge {
+        /// How many are.
+        limit: u64,
+    },
+    /// More addresses than allowed.
+    #[error("a request may point to {limit} such files")]
+    TooMany {
+        /// How many are.
+        limit: usize,
+    },
+    /// It took too long.
+    #[error("it took too long")]
+    TimedOut,
+    /// Something else than what was asked for.
+    #[error("what its server sent is of another kind")]
+    WrongKind,
+}
+
+impl MediaFault {
+    /// What an error calls it, in the spelling of OpenAI's codes.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Refused => "media_fetch_refused",
+            Self::Failed { .. } => "media_fetch_failed",
+            Self::TooLarge { .. } => "media_too_large",
+            Self::TooMany { .. } => "media_too_many",
+            Self::TimedOut => "media_fetch_timeout",
+            Self::WrongKind => "media_wrong_kind",
+        }
+    }
+}
+
+fn failed(status: Option<u16>) -> String {
+    match status {
+        Some(status) => format!("its server answered with status {status}"),
+        None => "its server could not be reached, or what it said cannot be used".to_owned(),
+    }
 }
 
 fn near_matches(near: &[String]) -> String {

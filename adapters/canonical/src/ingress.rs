@@ -11,6 +11,7 @@ use crate::chat::{ChatRequest, ChatResponse};
 use crate::dialect::{AnswerContext, Dialect, ErrorAnswer, StreamEncoder, Target, UpstreamRequest};
 use crate::failure::{Failure, UpstreamError};
 use crate::loss::{DecodeError, Translated};
+use crate::unsaid::Vocabulary;
 use crate::usage::Usage;
 
 /// The client side of a dialect.
@@ -54,7 +55,12 @@ pub trait Ingress: Send + Sync {
         Cow::Borrowed(path)
     }
 
-    /// Writes an answer in one piece. Losses are named by what the canonical answer calls them.
+    /// What this dialect has no words for in an answer: of a stream, whoever drives it finds the
+    /// losses by it.
+    fn vocabulary(&self) -> &'static Vocabulary;
+
+    /// Writes an answer in one piece. Losses are named by what the canonical answer calls them; those
+    /// by the [`vocabulary`](Self::vocabulary) are among them.
     fn encode_response(
         &self,
         response: &ChatResponse,

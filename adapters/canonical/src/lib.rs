@@ -14,6 +14,8 @@
 //! | [`usage`]      | how many tokens of which kind?                                       |
 //! | [`failure`]    | why was there no answer?                                             |
 //! | [`loss`]       | what could a translation not carry over?                             |
+//! | [`media`]      | what of a request must somebody fetch, and where does it go?         |
+//! | [`unsaid`]     | what of an answer has a client's dialect no words for?               |
 //! | [`dialect`]    | what must a provider's dialect be able to do?                        |
 //! | [`ingress`]    | what must a client's dialect be able to do?                          |
 //! | [`operation`]  | … beside answering: to count tokens, to make vectors of texts        |
@@ -28,5 +30,7 @@ pub mod failure;
 pub mod hosted;
 pub mod ingress;
 pub mod loss;
+pub mod media;
 pub mod operation;
+pub mod unsaid;
 pub mod usage;

@@ -83,6 +83,9 @@ impl<'a> Words<'a> {
                 provider: Some(provider),
                 ..own(400, INVALID, "unsupported_value")
             },
+            F::MediaNotFetched { path, fault } => {
+                Self { param: Some(path), ..own(400, INVALID, fault.code()) }
+            }
             F::UpstreamUnreachable { provider, .. } => {
                 Self { provider: Some(provider), ..own(502, SERVER, "upstream_unreachable") }
             }

@@ -4,10 +4,11 @@ mod request;
 mod response;
 mod stream;
 
-use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::chat::{ChatRequest, ChatResponse, Media};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::media::MediaKind;
 use adapters_canonical::operation::EmbedEgress;
 use adapters_openai_words::refusal;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
@@ -51,6 +52,10 @@ impl Egress for OpenAi {
         Compatible::default().decode_error(status, headers, body)
     }
 
+    fn wants_data(&self, kind: MediaKind, media: &Media) -> bool {
+        Compatible::default().wants_data(kind, media)
+    }
+
     fn embedding(&self) -> Option<&dyn EmbedEgress> {
         Some(&Embeddings)
     }
@@ -85,6 +90,16 @@ impl Egress for Compatible {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         refusal::decode(status, headers, body)
+    }
+
+    fn wants_data(&self, kind: MediaKind, _: &Media) -> bool {
+        match kind {
+            MediaKind::Image => self.quirks.has(Quirk::NoImageUrls),
+            // Elsewhere `input_audio` has data, and `file` data or an id.
+            MediaKind::Audio => !self.quirks.has(Quirk::PlainAudio),
+            MediaKind::Document => !self.quirks.takes_file_urls(),
+            MediaKind::Video => false,
+        }
     }
 
     fn embedding(&self) -> Option<&dyn EmbedEgress> {

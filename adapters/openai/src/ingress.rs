@@ -9,6 +9,7 @@ mod request;
 mod response;
 mod stream;
 mod tool;
+mod vocabulary;
 
 use std::borrow::Cow;
 
@@ -21,6 +22,7 @@ use adapters_canonical::ingress::{
     Asked, Envelope, Framing, Ingress, ModelEntry, Opening, StreamTap,
 };
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::unsaid::Vocabulary;
 use adapters_canonical::usage::Usage;
 
 use adapters_openai_words::{failure, models};
@@ -36,6 +38,8 @@ pub(crate) use chunk::{Chunks, done};
 pub(crate) use envelope::{Options, read_envelope};
 pub(crate) use message::located;
 pub(crate) use response::completion_id;
+
+use vocabulary::VOCABULARY;
 
 /// Where the dialect is asked, below the base URL.
 pub(crate) const PATH: &str = "/chat/completions";
@@ -73,6 +77,10 @@ impl Ingress for ChatCompletions {
         _: &Envelope<'_>,
     ) -> Result<Translated<ChatRequest>, DecodeError> {
         decode_request(body)
+    }
+
+    fn vocabulary(&self) -> &'static Vocabulary {
+        &VOCABULARY
     }
 
     fn encode_response(

@@ -4,23 +4,26 @@
 //! between them reach the other side as they were written.
 
 mod adapt;
+mod embed;
 mod members;
+mod parts;
 mod peek;
 mod plain;
 mod request;
 mod tap;
+mod words;
 
-pub use adapt::adapt_request;
 use std::sync::LazyLock;
 
+pub use adapt::adapt_request;
 use adapters_canonical::usage::Usage as Tokens;
 use adapters_json::scan;
+pub use embed::embed_images;
 use memchr::memmem::Finder;
 pub use plain::PlainTap;
 pub use request::rewrite_request;
-pub use tap::ChunkTap;
-
 use serde::Deserialize;
+pub use tap::ChunkTap;
 
 pub use crate::address::pass_path;
 use crate::wire::usage::Usage;

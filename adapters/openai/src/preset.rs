@@ -3,31 +3,38 @@
 //! Each entry says where its facts are from. Providers change without notice: an entry is where to
 //! look first if one refuses a request.
 //!
-//! In November 2026 they were held against what packages of that time send; `litellm` is the one of
-//! PyPI, 1.110.2, `@ai-sdk` the packages of npm:
+//! On 2026-11-28 they were held against what the vendors publish themselves, beside what packages of
+//! that time send (`@ai-sdk/…` of npm, `litellm` 1.110.2 of PyPI):
 //!
-//! | preset     | held against                                 | what agreed                          |
-//! |------------|----------------------------------------------|--------------------------------------|
-//! | azure      | `@ai-sdk/azure` 3.0.128, litellm, openai 3.54 | addresses, `api-version`, `api-key`  |
-//! | mistral    | `@ai-sdk/mistral` 3.0.69, litellm            | address, `max_tokens`, `random_seed`, `any`, thoughts as content, no `user`, `logprobs`, `logit_bias` |
-//! | groq       | `@ai-sdk/groq` 3.0.71, litellm               | address, `reasoning`, `user`, `strict`, tiers |
-//! | deepseek   | `@ai-sdk/deepseek` 2.0.69, litellm           | address, `max_tokens`, no `seed`, `strict` in its beta only, `reasoning_content` must come back |
-//! | xai        | `@ai-sdk/xai` 3.0.138, litellm               | address, no penalties; it takes `service_tier` |
-//! | openrouter | `@openrouter/ai-sdk-provider` 2.10.0, litellm | address, `reasoning`, `reasoning_details`, `cache_control` |
-//! | together   | `@ai-sdk/togetherai` 2.0.84, litellm         | address                              |
-//! | fireworks  | `@ai-sdk/fireworks` 2.0.90, litellm          | address, `top_k`, `user`, tiers, `prompt_cache_key` |
-//! | cerebras   | `@ai-sdk/cerebras` 2.0.82, litellm           | address, thoughts go back as `reasoning`, no penalties, `n`, `logit_bias` |
+//! | preset     | held against                                  | what was found there                |
+//! |------------|-----------------------------------------------|-------------------------------------|
+//! | azure      | `@ai-sdk/azure` 3.0.128, litellm, openai 3.54 | addresses, `api-version`, `api-key` |
+//! | google     | Google Cloud's page on OpenAI libraries       | no `store`, `user`, `metadata`; pictures as `data:` or in its own storage |
+//! | mistral    | mistralai 3.7.0, `@ai-sdk/mistral` 3.0.69, langchain-mistralai | `max_tokens`, `random_seed`, `top_k`, `metadata`, `logprobs`, `prompt_cache_key`; no `user`, `store`, `stream_options`; tiers of its own; `document_url`; `input_audio` is a string; no `name` of users |
+//! | groq       | groq 1.7.0, `@ai-sdk/groq` 3.0.71             | address, role `developer`, `reasoning`, efforts `none` to `high`, tiers; says of `logprobs`, `logit_bias`, penalties, `metadata`, `store` and an `n` above 1 that it has none of them |
+//! | deepseek   | its documentation, `@ai-sdk/deepseek` 2.0.69  | address, `max_tokens`, any effort, `strict` in its beta only, `reasoning_content` must come back |
+//! | xai        | its OpenAPI description, `@ai-sdk/xai` 3.0.138 | roles, `reasoning_content`, `file.url`; no `logit_bias`, no penalties of reasoning models |
+//! | openrouter | openrouter 1.3.84, `@openrouter/ai-sdk-provider` 2.10.0 | address, `reasoning`, `reasoning_details`, `cache_control`, `file_data` at an address; no `store` |
+//! | together   | together 3.1.1, `@ai-sdk/togetherai` 2.0.84   | address, `max_tokens`, roles, `reasoning`; `logprobs` is a number; no `user`, `parallel_tool_calls`, `strict` |
+//! | fireworks  | fireworks-ai 1.2.30, `@ai-sdk/fireworks` 2.0.90 | address, roles, `top_k`, `user`, tiers, `prompt_cache_key`, `reasoning_content`, `strict`; no `name`, `store` |
+//! | cerebras   | cerebras-cloud-sdk 1.91.0, `@ai-sdk/cerebras` 2.0.82 | address, role `developer`, `reasoning`, tiers, `prompt_cache_key`; penalties, `logit_bias` and `n` are in its types, but its documentation refuses them |
+//! | vllm       | its source of November 2026                   | `reasoning` in messages, `top_k`, any effort; no `metadata`, `store`, `service_tier`, `allowed_tools` |
+//! | sglang     | sglang 0.5.23                                 | `reasoning_content` in messages, `top_k`, any effort; no `metadata`, `store`, `service_tier` |
+//! | ollama     | its source                                    | `max_tokens`, `reasoning`, `data:` URLs of pictures only; no other content, no `tool_choice`, `n`, `user` |
+//! | llama.cpp  | its source                                    | pictures at addresses, sounds as data; no files |
 //!
-//! Google's imitation and the servers that one runs oneself have not been held against anything but
-//! their documentation.
+//! That Mistral refuses ids of calls of any other form (code 3280) is what its users report, last in
+//! March 2026. Not looked up: what each *model* behind a server takes.
 
 use crate::egress::Compatible;
 use crate::quirk::Quirk::{
-    CacheControl, KeyHeader, MaxTokens, NoAllowedTools, NoDeveloperRole, NoJsonSchema, NoLogitBias,
+    CacheControl, DocumentUrls, FewEfforts, FileDataUrls, FileUrls, KeyHeader, MaxTokens,
+    NoAllowedTools, NoCacheRetention, NoDeveloperRole, NoImageUrls, NoJsonSchema, NoLogitBias,
     NoLogprobs, NoMetadata, NoNames, NoParallelToolCalls, NoPenalties, NoPromptCache,
     NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
-    NoUser, NoVerbosity, OneChoice, RandomSeed, ReasoningObject, RequiredIsAny, TakesCallSeals,
-    TakesReasoning, TakesReasoningContent, TakesReasoningDetails, TopK, WebSearch,
+    NoUser, NoVerbosity, OnDemandTier, OneChoice, PlainAudio, RandomSeed, ReasoningObject,
+    RequiredIsAny, ShortCallIds, TakesCallSeals, TakesReasoning, TakesReasoningContent,
+    TakesReasoningDetails, TopK, WebSearch,
 };
 use crate::quirk::{Quirk, Quirks};
 
@@ -78,6 +85,7 @@ pub const PRESETS: &[Preset] = &[
             NoPromptCache,
             NoLogitBias,
             NoAllowedTools,
+            NoImageUrls,
         ],
     ),
     // https://docs.mistral.ai/api: members it does not know are answered with 422; `random_seed`,
@@ -93,14 +101,16 @@ pub const PRESETS: &[Preset] = &[
             RequiredIsAny,
             NoAllowedTools,
             NoUser,
-            NoMetadata,
             NoStore,
             NoServiceTier,
             NoVerbosity,
-            NoPromptCache,
             RandomSeed,
-            NoLogprobs,
             NoLogitBias,
+            NoCacheRetention,
+            TopK,
+            DocumentUrls,
+            PlainAudio,
+            ShortCallIds,
         ],
     ),
     // https://console.groq.com/docs/openai: 400 for `logprobs`, `logit_bias`, `top_logprobs`,
@@ -119,6 +129,9 @@ pub const PRESETS: &[Preset] = &[
             NoPromptCache,
             NoAllowedTools,
             TakesReasoning,
+            NoPenalties,
+            OnDemandTier,
+            FewEfforts,
         ],
     ),
     // https://api-docs.deepseek.com/api/create-chat-completion; thoughts of a turn with calls must
@@ -158,6 +171,8 @@ pub const PRESETS: &[Preset] = &[
             NoPromptCache,
             NoAllowedTools,
             TakesReasoningContent,
+            NoDeveloperRole,
+            FileUrls,
         ],
     ),
     // https://openrouter.ai/docs/api-reference/parameters and
@@ -173,12 +188,13 @@ pub const PRESETS: &[Preset] = &[
             TakesReasoningDetails,
             CacheControl,
             WebSearch,
+            FileDataUrls,
         ],
     ),
     // https://docs.together.ai/reference/chat-completions-1
     preset(
         "together",
-        Some("https://api.together.xyz/v1"),
+        Some("https://api.together.ai/v1"),
         &[
             MaxTokens,
             NoDeveloperRole,
@@ -193,6 +209,8 @@ pub const PRESETS: &[Preset] = &[
             NoPromptCache,
             NoLogprobs,
             TopK,
+            TakesReasoning,
+            FewEfforts,
         ],
     ),
     // https://docs.fireworks.ai/api-reference/post-chatcompletions
@@ -207,6 +225,9 @@ pub const PRESETS: &[Preset] = &[
             NoVerbosity,
             TopK,
             TakesReasoningContent,
+            NoNames,
+            NoCacheRetention,
+            FewEfforts,
         ],
     ),
     // https://inference-docs.cerebras.ai/resources/openai: 400 for penalties and `logit_bias`.
@@ -214,17 +235,16 @@ pub const PRESETS: &[Preset] = &[
         "cerebras",
         Some("https://api.cerebras.ai/v1"),
         &[
-            NoDeveloperRole,
             NoPenalties,
             NoLogitBias,
-            NoServiceTier,
             NoStore,
             NoMetadata,
             NoVerbosity,
-            NoPromptCache,
             NoAllowedTools,
             OneChoice,
             TakesReasoning,
+            NoCacheRetention,
+            FewEfforts,
         ],
     ),
     // https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html: whether there is a role
@@ -241,7 +261,7 @@ pub const PRESETS: &[Preset] = &[
             NoVerbosity,
             NoPromptCache,
             TopK,
-            TakesReasoningContent,
+            TakesReasoning,
         ],
     ),
     // https://docs.sglang.ai/basic_usage/openai_api_completions.html
@@ -278,6 +298,7 @@ pub const PRESETS: &[Preset] = &[
             NoVerbosity,
             NoPromptCache,
             NoLogitBias,
+            NoImageUrls,
             OneChoice,
             TakesReasoning,
         ],
@@ -330,6 +351,12 @@ mod tests {
             assert!(!(quirks.has(NoSeed) && quirks.has(RandomSeed)), "{name}");
             assert!(!(quirks.has(NoToolChoice) && quirks.has(RequiredIsAny)), "{name}");
             assert!(!(quirks.has(NoReasoningEffort) && quirks.has(ReasoningObject)), "{name}");
+            assert!(!(quirks.has(NoPromptCache) && quirks.has(NoCacheRetention)), "{name}");
+            assert!(!(quirks.has(NoServiceTier) && quirks.has(OnDemandTier)), "{name}");
+            let thoughts = [TakesReasoning, TakesReasoningContent, TakesReasoningDetails];
+            assert!(thoughts.iter().filter(|it| quirks.has(**it)).count() <= 1, "{name}");
+            let files = [FileDataUrls, FileUrls, DocumentUrls];
+            assert!(files.iter().filter(|it| quirks.has(**it)).count() <= 1, "{name}");
         }
     }
 }

@@ -65,6 +65,12 @@ quirks! {
     NoVerbosity = "no_verbosity",
     /// Has no `prompt_cache_key`, `prompt_cache_retention` and `prompt_cache_options`.
     NoPromptCache = "no_prompt_cache",
+    /// Has `prompt_cache_key`, but no `prompt_cache_retention` and `prompt_cache_options`.
+    NoCacheRetention = "no_cache_retention",
+    /// Says `on_demand` for the tier `default` and `performance` for `priority`.
+    OnDemandTier = "on_demand_tier",
+    /// Knows no effort below `low` and none above `high`, but for `none`.
+    FewEfforts = "few_efforts",
     /// Has no `reasoning_effort`.
     NoReasoningEffort = "no_reasoning_effort",
     /// Has no `seed`.
@@ -93,6 +99,18 @@ quirks! {
     TakesCallSeals = "takes_call_seals",
     /// Takes its key in `api-key`, not as a bearer's.
     KeyHeader = "key_header",
+    /// Takes pictures as `data:` URLs only.
+    NoImageUrls = "no_image_urls",
+    /// Takes the address of a file as its `file_data`.
+    FileDataUrls = "file_data_urls",
+    /// Takes the address of a file as `file.url`.
+    FileUrls = "file_urls",
+    /// Takes a file as `document_url`, be that its address or a `data:` URL.
+    DocumentUrls = "document_urls",
+    /// Takes a sound as `input_audio`, a string of base64 or an address.
+    PlainAudio = "plain_audio",
+    /// Takes ids of calls of nine letters and digits only.
+    ShortCallIds = "short_call_ids",
     /// Takes `cache_control` on content parts and tools.
     CacheControl = "cache_control",
     /// Takes `web_search_options` for any model; OpenAI for models only that always search.
@@ -128,6 +146,12 @@ impl Quirks {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether a document may be said by its address.
+    #[must_use]
+    pub const fn takes_file_urls(self) -> bool {
+        self.has(Quirk::FileDataUrls) || self.has(Quirk::FileUrls) || self.has(Quirk::DocumentUrls)
     }
 
     /// Whether a stream can be asked to end with its usage.

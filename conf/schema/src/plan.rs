@@ -7,6 +7,7 @@ mod base_url;
 mod condition;
 mod limits;
 mod listener;
+mod media;
 mod model;
 mod preset;
 mod provider;
@@ -18,12 +19,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use conf_name::{ModelName, ProviderName};
 use ipnet::IpNet;
 
-pub use crate::raw::{AuthMode, Dialect, HttpVersion, LossPolicy, Preset, Strategy, StreamErrors};
+pub use crate::raw::{
+    AuthMode, Dialect, Fetch, HttpVersion, LossPolicy, Preset, Strategy, StreamErrors,
+};
 pub use auth::{Auth, ClientKey};
 pub use base_url::{BaseUrl, InvalidUrl};
 pub use condition::When;
 pub use limits::Limits;
 pub use listener::{Admin, Listener, ListenerTls, StateDir};
+pub use media::Media;
 pub use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub use provider::{Account, AccountLimits, Credential, Provider, Timeouts};
 pub use resilience::{Affinity, Heartbeat, Queue, ReasoningMemory};
@@ -59,6 +63,8 @@ pub struct Plan {
     pub direct_models: bool,
     /// Bounds on what a client may send.
     pub limits: Limits,
+    /// What the gateway fetches for a client.
+    pub media: Media,
     /// How requests of one conversation stay with one account.
     pub affinity: Affinity,
     /// How much is remembered of what models thought.
@@ -164,6 +170,7 @@ pub(crate) fn build(config: raw::Config, secrets: &dyn SecretSource, problems: &
         models,
         direct_models,
         limits: checker.limits(config.limits),
+        media: checker.media(config.media),
         affinity: checker.affinity(config.affinity),
         reasoning_memory: checker.reasoning_memory(config.reasoning_memory),
         queue: checker.queue(config.queue),

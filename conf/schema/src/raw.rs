@@ -6,6 +6,7 @@
 mod auth;
 mod condition;
 mod listener;
+mod media;
 mod model;
 mod provider;
 mod resilience;
@@ -18,6 +19,8 @@ pub use auth::AuthMode;
 pub(crate) use auth::{Auth, ClientKey};
 pub(crate) use condition::When;
 pub(crate) use listener::{Admin, Limits, Listener, ListenerTls, State};
+pub use media::Fetch;
+pub(crate) use media::Media;
 pub use model::Strategy;
 pub(crate) use model::{Fallbacks, Model, ModelTimeouts, Price, Target};
 pub(crate) use provider::{Account, AccountLimits, Provider, Timeouts};
@@ -64,6 +67,9 @@ pub(crate) struct Config {
     /// Bounds on what a client may send.
     #[serde(default)]
     pub(crate) limits: Field<Limits>,
+    /// What becomes of pictures, sounds and documents at addresses that a provider does not take.
+    #[serde(default)]
+    pub(crate) media: Field<Media>,
     /// How requests of one conversation stay with one account.
     #[serde(default)]
     pub(crate) affinity: Field<Affinity>,

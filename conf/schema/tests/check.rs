@@ -204,6 +204,38 @@ fn what_clients_may_do_is_bounded_even_if_nothing_is_said() {
 }
 
 #[test]
+fn nothing_is_fetched_unless_that_is_said_and_then_within_bounds() {
+    let plain = plan("providers: [{name: m, dialect: mock}]\n").media;
+    assert_eq!(plain.fetch, plan::Fetch::Off);
+    let bounds = (plain.max_bytes, plain.max_files, plain.timeout, plain.redirects);
+    assert_eq!(bounds, (20 << 20, 8, Duration::from_secs(10), 3));
+    assert!(!plain.allow_http && plain.allow.is_empty());
+    let said = plan(
+        "media: {fetch: on, max_bytes: 1MiB, max_files: 1, timeout: 2s, redirects: 0, \
+         allow_http: true, allow: [10.1.0.0/16, \"::1\"]}\n\
+         providers: [{name: m, dialect: mock}]\n",
+    )
+    .media;
+    assert_eq!(said.fetch, plan::Fetch::On);
+    let bounds = (said.max_bytes, said.max_files, said.timeout, said.redirects);
+    assert_eq!(bounds, (1 << 20, 1, Duration::from_secs(2), 0));
+    assert_eq!((said.allow_http, said.allow.len()), (true, 2));
+    problems(
+        "media: {fetch: yes, max_files: 0, redirects: 21, allow: [0.0.0.0/0, \"::/0\", x]}\n\
+         providers: [{name: m, dialect: mock}]\n",
+        &[
+            "1:16: media.fetch: expected `off` or `on`",
+            "1:32: media.max_files: must be 1 to 100, but is 0",
+            "1:46: media.redirects: must be 0 to 20, but is 21",
+            "1:58: media.allow[0]: opens every address, those of this machine included",
+            "1:69: media.allow[1]: opens every address, those of this machine included",
+            "1:77: media.allow[2]: expected an IP address or network, such as 10.0.0.7, \
+             10.0.0.0/8 or \"fd00::/8\"",
+        ],
+    );
+}
+
+#[test]
 fn the_edge_is_read_and_checked() {
     let text = "
 listeners:

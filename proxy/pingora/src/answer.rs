@@ -36,6 +36,17 @@ pub(crate) struct Outcome {
     pub(crate) kept_id: Option<String>,
 }
 
+impl Outcome {
+    /// Notes a loss. A stream may lose something with every event: each is noted once, and no more
+    /// than anybody reads.
+    pub(crate) fn lose(&mut self, loss: Loss) {
+        const MOST: usize = 256;
+        if self.losses.len() < MOST && !self.losses.contains(&loss) {
+            self.losses.push(loss);
+        }
+    }
+}
+
 /// Tokens that nobody reported and that were taken to be used all the same.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Estimate {

@@ -58,6 +58,13 @@ pub(crate) fn returns(ctx: &mut Ctx, error: &mut Error, pooled: bool) -> bool {
     chat.course.next.is_some()
 }
 
+/// Nothing was sent, but the failure is the place's: it is told.
+fn hold(ctx: &mut Ctx, choice: Choice) {
+    let now = ctx.now();
+    let Ctx { snapshot, chat: Some(exchange), .. } = ctx else { return };
+    exchange.attempt = chat::unsent(exchange, snapshot, choice, now);
+}
+
 impl Gateway {
     /// Where the next attempt goes; the constant that the last word is said to, if none is left.
     pub(crate) async fn next_peer(
@@ -74,7 +81,14 @@ impl Gateway {
                     break;
                 }
             };
-            let set_out = self.set_out(ctx, choice).await;
+            let set_out = match self.bring(session, ctx, &choice).await {
+                Ok(()) => self.set_out(ctx, choice).await,
+                Err(Placeless::Gone(error)) => return Err(error),
+                Err(Placeless::Refused(failure)) => {
+                    hold(ctx, choice);
+                    Err(failure)
+                }
+            };
             ctx.waited();
             match set_out {
                 Ok(peer) => return Ok(peer),
@@ -100,8 +114,7 @@ impl Gateway {
         let mut attempt = match chat::attempt(exchange, snapshot, &choice, seals, now) {
             Ok(attempt) => attempt,
             Err(failure) => {
-                // Nothing was sent, but the failure is the place's: it is told.
-                exchange.attempt = chat::unsent(exchange, snapshot, choice, now);
+                hold(ctx, choice);
                 return Err(failure);
             }
         };

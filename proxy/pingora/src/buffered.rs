@@ -15,9 +15,9 @@
 //! The trait is hidden from Pingora's documentation: its version is pinned, and each promise of
 //! this file has an end-to-end test.
 
+mod timer;
 mod upload;
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,13 +29,13 @@ use pingora::protocols::Digest;
 use pingora::protocols::http::custom::{CustomMessageWrite, server::Session as CustomSession};
 use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::time::fast_timeout::fast_sleep;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::Instant;
 
 use crate::handle::{Beats, Handle, Upload};
 use crate::head;
+use timer::Timer;
 
 /// Nothing came from the upstream in time.
 pub(crate) const UPSTREAM_SILENT: ErrorType = ErrorType::Custom("UpstreamSilent");
@@ -89,20 +89,6 @@ fn ended_unseen() -> Result<()> {
 
 fn nobody() -> Box<ServerSession> {
     Box::new(ServerSession::Custom(Box::new(())))
-}
-
-/// Goes off at about a moment. Pingora's timers are coarse, and cost a fraction of tokio's, which
-/// wake the driver whenever a new one is the earliest.
-struct Timer {
-    at: Instant,
-    sleep: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-}
-
-impl Timer {
-    fn until(at: Instant) -> Self {
-        let duration = at.saturating_duration_since(Instant::now());
-        Self { at, sleep: Box::pin(fast_sleep(duration)) }
-    }
 }
 
 struct BufferedSession {
@@ -231,11 +217,11 @@ impl BufferedSession {
         let Some(deadline) = deadline else { return std::future::pending().await };
         loop {
             // Set again only when it goes off: most of the time the next event comes first.
-            if slot.as_ref().is_none_or(|timer| timer.at > deadline) {
+            if slot.as_ref().is_none_or(|timer| timer.at() > deadline) {
                 *slot = Some(Timer::until(deadline));
             }
             if let Some(timer) = slot {
-                timer.sleep.as_mut().await;
+                timer.goes_off().await;
             }
             *slot = None;
             if Instant::now() >= deadline {

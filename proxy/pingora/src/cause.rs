@@ -82,6 +82,7 @@ pub(crate) fn upstream_failure(failure: &Failure) -> Option<&'static str> {
         | Failure::AccountsDown { .. }
         | Failure::CredentialsRefused { .. }
         | Failure::RequestNotExpressible { .. }
+        | Failure::MediaNotFetched { .. }
         | Failure::Overloaded
         | Failure::ShuttingDown
         | Failure::Internal => None,

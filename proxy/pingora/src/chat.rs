@@ -26,7 +26,7 @@ use crate::head::Media;
 use crate::seals::{self, Seals};
 use crate::snapshot::Snapshot;
 use crate::task::{self, Outgoing, Task};
-use crate::{buffered, head};
+use crate::{buffered, head, media};
 
 /// Where Anthropic's SDKs put a key.
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -170,7 +170,10 @@ pub(crate) fn attempt(
         seals.heed(memory);
         let place = (&target, place.account);
         let shelf = seals.shelf(chat, place, &upstream, face, (memory, now));
-        let said = task::translate(chat, &target.provider, face, &to, shelf.as_ref())?;
+        let said = match task::translate(chat, &target.provider, face, &to, shelf.as_ref()) {
+            Ok(said) => said,
+            Err(failure) => return Err(media::hint(chat, snapshot, face, failure)),
+        };
         (said, task::keeper(chat, shelf))
     };
     may_lose(chat, &target.provider, &said.losses)?;

@@ -316,7 +316,10 @@ pub(crate) fn class(failure: &Failure) -> retry::Failure {
         Failure::UpstreamRefused { error, .. } => refusal(error),
         Failure::UpstreamMalformed { .. } => R::Broken,
         Failure::UpstreamBrokeOff { .. } => R::BrokeOff,
-        Failure::RequestNotExpressible { .. } => R::NotExpressible,
+        // Another provider may take the address itself.
+        Failure::RequestNotExpressible { .. } | Failure::MediaNotFetched { .. } => {
+            R::NotExpressible
+        }
         Failure::RequestMalformed { .. }
         | Failure::HeaderTooLarge { .. }
         | Failure::HeadersTooMany { .. }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adapters_canonical::chat::ChatRequest;
-use adapters_canonical::dialect::{AnswerContext, StreamErrors};
+use adapters_canonical::dialect::{AnswerContext, Egress, StreamErrors};
 use adapters_canonical::embedding::EmbeddingRequest;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::{Envelope, Framing, Ingress};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_canonical::media::embed;
 use adapters_canonical::operation::EmbedIngress;
 use bytes::Bytes;
 use conf_schema::plan::{LossPolicy, Provider, Timeouts};
@@ -25,6 +26,7 @@ use crate::closing::Closing;
 use crate::course::{self, Course};
 use crate::handle::Handle;
 use crate::head::{self, Media};
+use crate::media::Files;
 use crate::pass::Passing;
 use crate::seals::{Asker, Keeper};
 use crate::snapshot::Snapshot;
@@ -74,7 +76,9 @@ pub(crate) struct ChatExchange {
     pub(crate) loss_policy: LossPolicy,
     /// Read only if some attempt must translate.
     canonical: Option<Box<Translated<ChatRequest>>>,
-    /// The same, of what is to be embedded.
+    /// What it has at addresses and was fetched.
+    pub(crate) files: Files,
+    /// In canonical form, what is to be embedded.
     pub(crate) embedding: Option<Box<Translated<EmbeddingRequest>>>,
     pub(crate) attempt: Option<Attempt>,
     pub(crate) outcome: Outcome,
@@ -157,6 +161,7 @@ impl ChatExchange {
             stream_errors: StreamErrors::default(),
             loss_policy: LossPolicy::default(),
             canonical: None,
+            files: Files::default(),
             embedding: None,
             attempt: None,
             outcome: Outcome::default(),
@@ -178,6 +183,13 @@ impl ChatExchange {
         self.canonical.as_deref_mut().ok_or(DecodeError::Truncated)
     }
 
+    /// Puts what was fetched into the canonical form, where this provider wants it.
+    pub(crate) fn embed(&mut self, egress: &dyn Egress) {
+        if let Some(asked) = &mut self.canonical {
+            embed(&mut asked.value, egress, |kind, url| self.files.fetched(kind, url));
+        }
+    }
+
     /// The same of a request for vectors.
     pub(crate) fn embedding(
         &mut self,
@@ -194,6 +206,7 @@ impl ChatExchange {
     pub(crate) fn release_request(&mut self) {
         self.body = Bytes::new();
         self.canonical = None;
+        self.files = Files::default();
     }
 
     /// What the encoder of the answer needs to know.
@@ -219,9 +232,18 @@ impl ChatExchange {
         }
     }
 
+    /// Whether the client is told what is lost. `refuse` is about the request, and nothing of that
+    /// is lost then: what the answer loses is paid for, and worth more than none, so it is told.
+    pub(crate) fn reports_losses(&self) -> bool {
+        match self.loss_policy {
+            LossPolicy::Refuse | LossPolicy::Report => true,
+            LossPolicy::Ignore => false,
+        }
+    }
+
     /// What the header of the answer says of losses.
     pub(crate) fn said_losses(&self) -> Option<HeaderValue> {
-        if self.loss_policy != LossPolicy::Report {
+        if !self.reports_losses() {
             return None;
         }
         let of_request = self.attempt.iter().flat_map(|attempt| &attempt.losses);

@@ -21,12 +21,22 @@ impl Dns {
         Self { resolver: resolver.ok() }
     }
 
+    /// All addresses of `host`.
+    pub(crate) async fn all(&self, host: &str) -> Result<Vec<IpAddr>, NameNotFound> {
+        let found = self.look_up(host, 0).await?;
+        Ok(found.iter().map(SocketAddr::ip).collect())
+    }
+
     /// One of the addresses of `host`, at random.
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr, NameNotFound> {
         if let Some(address) = parse(host, port) {
             return Ok(address);
         }
-        let found: Vec<SocketAddr> = match &self.resolver {
+        prefer_v4(&self.look_up(host, port).await?).ok_or(NameNotFound)
+    }
+
+    async fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NameNotFound> {
+        Ok(match &self.resolver {
             Some(resolver) => {
                 let answer = resolver.lookup_ip(host).await.map_err(|error| {
                     tracing::debug!(host, %error, "name not found");
@@ -37,8 +47,7 @@ impl Dns {
             None => {
                 tokio::net::lookup_host((host, port)).await.map_err(|_| NameNotFound)?.collect()
             }
-        };
-        prefer_v4(&found).ok_or(NameNotFound)
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::DecodeError;
+use adapters_canonical::unsaid::Unsaid;
 use adapters_openai::ingress::ChatCompletions;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -29,9 +30,10 @@ use crate::closing::Closing;
 use crate::ctx::{Answer, ChatExchange, Ctx};
 use crate::dns::Dns;
 use crate::ending::{finish_whole, refusal};
+use crate::fetch::Fetcher;
 use crate::seals::Seals;
 use crate::snapshot::Snapshots;
-use crate::streamed::Streamed;
+use crate::streamed::{Streamed, ToClient};
 use crate::waiting::Waiting;
 use crate::{access, body, buffered, clock, head, pass, routing, task};
 
@@ -46,6 +48,7 @@ pub struct Gateway {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) dns: Dns,
     pub(crate) seals: Arc<Seals>,
+    pub(crate) fetcher: Fetcher,
 }
 
 impl Gateway {
@@ -64,6 +67,7 @@ impl Gateway {
             seals: Seals::new(Arc::clone(&metrics)),
             metrics,
             dns: Dns::new(),
+            fetcher: Fetcher::new(),
         }
     }
 }
@@ -190,6 +194,7 @@ impl ProxyHttp for Gateway {
         let named = (exchange.ingress.dialect(), ctx.request_id.as_str());
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
+        let reported = exchange.reports_losses();
         let mut header = head::client_response(upstream_response, media, losses, named)?;
         if raw {
             pass::keep_form(upstream_response, &mut header)?;
@@ -217,8 +222,13 @@ impl ProxyHttp for Gateway {
                     Streamed::pass_through(tap, provider)
                 } else {
                     let encoder = exchange.ingress.encode_stream(context);
-                    let decoder = attempt.face.egress.decode_stream();
-                    Streamed::translate(decoder, encoder, attempt.keeper.take(), provider)
+                    let client = ToClient {
+                        encoder,
+                        unsaid: Box::new(Unsaid::new(exchange.ingress.vocabulary())),
+                        reported,
+                        keeper: attempt.keeper.take(),
+                    };
+                    Streamed::translate(attempt.face.egress.decode_stream(), client, provider)
                 }));
                 Answer::Streamed
             }

@@ -35,7 +35,8 @@ const LONGEST_LOSSES: usize = 2048;
 /// Room for the headers of a request; what grows, grows twofold.
 const HEADERS: usize = 12;
 
-const AGENT: HeaderValue =
+/// What the gateway calls itself.
+pub(crate) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("penstock/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");

@@ -8,6 +8,7 @@
 //! | `attempt`         | how does an attempt set out, and how did it end?                 |
 //! | `chat`            | who asks for what, and how does an attempt say it?               |
 //! | `task`            | what may be asked for, and how is each said and heard?           |
+//! | `media`, `fetch`  | what must be fetched for a request, and how?                     |
 //! | `pass`            | which endpoints of OpenAI's pass as they are, and where to?      |
 //! | `routing`         | which account is next, and what follows a failure?               |
 //! | `course`          | where has a request been, and what names its session?            |
@@ -40,10 +41,12 @@ mod edge;
 mod elsewhere;
 mod ending;
 mod entry;
+mod fetch;
 mod gateway;
 mod handle;
 mod head;
 mod local;
+mod media;
 mod mock_upstream;
 mod pass;
 mod reply;

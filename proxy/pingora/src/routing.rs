@@ -317,7 +317,10 @@ fn passes(failure: &Failure, wait: Duration) -> bool {
 }
 
 /// Waits for `done`, and all the while for the client to go away. Its heartbeats go on.
-async fn idle<T>(session: &mut Session, done: impl Future<Output = T>) -> Result<T, Box<Error>> {
+pub(crate) async fn idle<T>(
+    session: &mut Session,
+    done: impl Future<Output = T>,
+) -> Result<T, Box<Error>> {
     tokio::select! {
         done = done => Ok(done),
         gone = session.downstream_session.read_body_or_idle(true) => Err(match gone {

@@ -10,10 +10,36 @@ use adapters_canonical::delta::{Delta, PartKind};
 use adapters_canonical::dialect::{StreamDecoder, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::ingress::StreamTap;
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_canonical::unsaid::Unsaid;
 
 use crate::answer::Outcome;
+use crate::head;
 use crate::seals::Keeper;
+
+/// The client's side of a stream that is translated.
+pub(crate) struct ToClient {
+    pub(crate) encoder: Box<dyn StreamEncoder>,
+    /// Finds what the encoder has no words for.
+    pub(crate) unsaid: Box<Unsaid>,
+    /// Whether the client is told of what is lost.
+    pub(crate) reported: bool,
+    /// Takes what the client may forget.
+    pub(crate) keeper: Option<Box<Keeper>>,
+}
+
+impl ToClient {
+    /// Ends a stream that ended well, having said what it loses; `decoded` is what its decoder lost.
+    fn end(&mut self, decoded: &[Loss], out: &mut Vec<u8>) {
+        if self.reported {
+            let told = head::losses(decoded.iter().chain(&self.unsaid.losses()));
+            if let Some(told) = told.as_ref().and_then(|told| told.to_str().ok()) {
+                self.encoder.losses(told, out);
+            }
+        }
+        self.encoder.finish(out);
+    }
+}
 
 /// Whoever opens a stream at such length has begun to say something.
 const MOST_HELD: usize = 64 << 10;
@@ -42,9 +68,7 @@ enum Way {
     Tap(Box<dyn StreamTap>),
     Translate {
         decoder: Box<dyn StreamDecoder>,
-        encoder: Box<dyn StreamEncoder>,
-        /// Takes what its client may forget.
-        keeper: Option<Box<Keeper>>,
+        client: ToClient,
         /// Kept for its memory.
         deltas: Vec<Delta>,
     },
@@ -56,14 +80,13 @@ impl Streamed {
         Self::new(Way::Tap(tap), provider)
     }
 
-    /// From a provider that speaks another.
+    /// From a provider that speaks another. What is lost is told before the end, if `reported`.
     pub(crate) fn translate(
         decoder: Box<dyn StreamDecoder>,
-        encoder: Box<dyn StreamEncoder>,
-        keeper: Option<Box<Keeper>>,
+        client: ToClient,
         provider: Arc<str>,
     ) -> Self {
-        Self::new(Way::Translate { decoder, encoder, keeper, deltas: Vec::new() }, provider)
+        Self::new(Way::Translate { decoder, client, deltas: Vec::new() }, provider)
     }
 
     fn new(way: Way, provider: Arc<str>) -> Self {
@@ -110,8 +133,11 @@ impl Streamed {
 
     /// What came of it.
     pub(crate) fn into_outcome(mut self) -> Outcome {
-        if let Way::Tap(tap) = &self.way {
-            self.outcome.kept_id = tap.kept_id();
+        match self.way {
+            Way::Tap(tap) => self.outcome.kept_id = tap.kept_id(),
+            Way::Translate { client, .. } => {
+                self.outcome.losses.extend(client.unsaid.finish());
+            }
         }
         self.outcome.unreported = self.unreported;
         self.outcome
@@ -146,8 +172,8 @@ impl Streamed {
                 tap.fail(&failure, out);
                 true
             }
-            Way::Translate { encoder, .. } => {
-                encoder.fail(&failure, out);
+            Way::Translate { client, .. } => {
+                client.encoder.fail(&failure, out);
                 true
             }
         };
@@ -204,8 +230,8 @@ impl Streamed {
         }
         match finished {
             Ok(()) => {
-                if let Way::Translate { encoder, .. } = &mut self.way {
-                    encoder.finish(out);
+                if let Way::Translate { client, .. } = &mut self.way {
+                    client.end(&self.outcome.losses, out);
                 }
                 self.ended = true;
             }
@@ -226,7 +252,7 @@ impl Streamed {
         }
         match &mut self.way {
             Way::Tap(tap) => tap.fail(&failure, out),
-            Way::Translate { encoder, .. } => encoder.fail(&failure, out),
+            Way::Translate { client, .. } => client.encoder.fail(&failure, out),
         }
         self.outcome.failure.get_or_insert(failure);
     }
@@ -245,7 +271,7 @@ impl Streamed {
                 *begun |= tap.saw_content() || tap.is_complete();
                 failed = tap.error().cloned();
             }
-            Way::Translate { encoder, deltas, keeper, .. } => {
+            Way::Translate { client, deltas, .. } => {
                 for delta in deltas.drain(..) {
                     match delta {
                         Delta::Usage(ref usage) => {
@@ -256,7 +282,7 @@ impl Streamed {
                         }
                         Delta::Malformed(_) => outcome.malformed += 1,
                         Delta::Loss(loss) => {
-                            outcome.losses.push(loss);
+                            outcome.lose(loss);
                             continue;
                         }
                         Delta::Failure(error) => {
@@ -268,10 +294,11 @@ impl Streamed {
                             *unreported = unreported.saturating_add(words(other));
                         }
                     }
-                    if let Some(keeper) = keeper {
+                    client.unsaid.see(&delta);
+                    if let Some(keeper) = &mut client.keeper {
                         keeper.push(&delta);
                     }
-                    encoder.push(&delta, out);
+                    client.encoder.push(&delta, out);
                 }
             }
         }
@@ -299,6 +326,7 @@ fn words(delta: &Delta) -> u64 {
         | Delta::Logprobs { .. }
         | Delta::PartEnd { .. }
         | Delta::Usage(_)
+        | Delta::ServiceTier(_)
         | Delta::Finish { .. }
         | Delta::Failure(_)
         | Delta::Malformed(_)
@@ -312,6 +340,7 @@ fn is_content(delta: &Delta) -> bool {
         Delta::Start(_)
         | Delta::PartEnd { .. }
         | Delta::Usage(_)
+        | Delta::ServiceTier(_)
         | Delta::Failure(_)
         | Delta::Malformed(_)
         | Delta::Loss(_) => false,

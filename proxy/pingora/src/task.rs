@@ -13,7 +13,7 @@ use adapters_canonical::ingress::{Ingress, StreamTap};
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_canonical::operation::{CountIngress, EmbedIngress};
 use adapters_canonical::usage::Usage;
-use adapters_openai::passthrough::{self, PlainTap, pass_path, read_any_usage};
+use adapters_openai::passthrough::{self, PlainTap, embed_images, pass_path, read_any_usage};
 use adapters_openai::quirk::Quirks;
 use bytes::Bytes;
 use conf_schema::plan::{self, Provider};
@@ -105,7 +105,10 @@ pub(crate) fn pass(
                     (request.body, Vec::new())
                 }
             };
-            request.body = body;
+            request.body = match chat.files.is_empty() {
+                true => body,
+                false => embed_images(&body, |url| chat.files.data_url(url)).into_owned(),
+            };
             Outgoing { request, losses, usage_injected: inject }
         }
     }

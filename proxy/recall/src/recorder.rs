@@ -70,6 +70,7 @@ impl Recorder {
             | Delta::Citation { .. }
             | Delta::Logprobs { .. }
             | Delta::Usage(_)
+            | Delta::ServiceTier(_)
             | Delta::Failure(_)
             | Delta::Malformed(_)
             | Delta::Loss(_) => {}

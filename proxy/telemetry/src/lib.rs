@@ -7,6 +7,7 @@
 //! a client. A model that is not in the configuration is [`semconv::UNLISTED_MODEL`].
 
 pub mod edge;
+pub mod media;
 pub mod metric;
 pub mod routing;
 pub mod seals;
@@ -14,6 +15,7 @@ pub mod semconv;
 mod series;
 
 pub use edge::{Edge, OpenConnection, Refused};
+pub use media::{FetchOutcome, Media};
 pub use metric::{Chat, ChunkTimer, InFlight, Metrics, UpstreamConnections};
 pub use routing::{Heartbeats, Routing};
 pub use seals::{Recall, Seals};

@@ -10,6 +10,7 @@ use prometheus::{
 };
 
 use crate::edge::Edge;
+use crate::media::Media;
 use crate::routing::Routing;
 use crate::seals::Seals;
 use crate::semconv::{self, NONE};
@@ -25,6 +26,8 @@ pub struct Metrics {
     pub edge: Edge,
     /// What was remembered of the model's turns.
     pub seals: Seals,
+    /// What was fetched for clients.
+    pub media: Media,
     found: Found,
     requests: IntCounterVec,
     duration: HistogramVec,
@@ -176,6 +179,7 @@ impl Metrics {
             routing: Routing::new(with)?,
             edge: Edge::new(with)?,
             seals: Seals::new(with)?,
+            media: Media::new(with)?,
             registry,
         };
         metrics.describe_build(version)?;

@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proxy-route", &["conf-schema", "conf-name"]),
     ("proxy-admit", &["conf-schema", "conf-name", "adapters-canonical"]),
     ("proxy-recall", &["adapters-canonical"]),
+    ("proxy-fetch", &["adapters-canonical"]),
     ("proxy-telemetry", &["adapters-canonical", "conf-name"]),
     ("proxy-admin-api", &["conf-schema", "conf-name"]),
     (
@@ -59,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy-route",
             "proxy-admit",
             "proxy-recall",
+            "proxy-fetch",
             "proxy-telemetry",
             "adapters-canonical",
             "adapters-sse",
@@ -98,6 +100,7 @@ const PURE: &[&str] = &[
     "proxy-route",
     "proxy-admit",
     "proxy-recall",
+    "proxy-fetch",
     "proxy-admin-api",
 ];
 
@@ -141,6 +144,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("gloo*", &["dashboard"]),
     ("h2", &["tests-mock", "tests-e2e"]),
     ("hickory-*", &["proxy-pingora"]),
+    ("url", &["proxy-fetch"]),
     ("hyper*", &["tests-e2e"]),
     ("leptos*", &["dashboard"]),
     ("notify*", &["conf-load"]),

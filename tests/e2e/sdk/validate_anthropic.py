@@ -1,6 +1,6 @@
 """Checks golden files of the Anthropic dialect against the types of the official SDK.
 
-    python validate_anthropic.py <tests/fixtures/anthropic or tests/fixtures/answers>
+    python validate_anthropic.py <tests/fixtures/anthropic or tests/fixtures/hosted>
 
 What the client's side writes (whole messages and streams) must fit the SDK's models strictly, and
 the SDK's own accumulator must read each stream; what the provider's side asks must fit the

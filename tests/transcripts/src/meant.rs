@@ -91,6 +91,7 @@ pub fn streamed(deltas: &[Delta]) -> Said {
             | Delta::PartEnd { .. }
             | Delta::Citation { .. }
             | Delta::Logprobs { .. }
+            | Delta::ServiceTier(_)
             | Delta::Failure(_)
             | Delta::Malformed(_)
             | Delta::Loss(_) => {}

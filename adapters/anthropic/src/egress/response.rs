@@ -9,6 +9,7 @@ use adapters_canonical::usage::Usage;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
+use super::loss;
 use crate::wire::answer::{self, Block, Message, StopDetails};
 use crate::{citation, hosted};
 
@@ -42,7 +43,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let id = message.id.unwrap_or_default().0.into_owned();
     let mut parts = Vec::new();
     for (at, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
-        let part = part(raw, &id, at)?;
+        let part = part(raw, &id, at, &mut losses)?;
         let carrier = part.carrier();
         parts.push(part);
         parts.extend(carrier);
@@ -50,7 +51,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let reason = message.stop_reason.as_deref();
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let mut finish = finish(reason, message.stop_sequence.map(Into::into), called);
-    losses.extend(finish_loss(reason));
+    losses.extend(loss::of_stop(reason, message.stop_details));
+    losses.extend(message.container.map(|_| loss::of_container()));
+    losses.extend(message.context_management.map(|_| loss::of_context_management()));
+    losses.extend(message.usage.and_then(loss::of_usage));
     finish.message = explanation(message.stop_details);
     if finish.reason == FinishReason::ContentFilter {
         parts.extend(finish.message.clone().map(Part::Refusal));
@@ -68,7 +72,12 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     Ok(Translated { value, losses })
 }
 
-fn part(raw: &RawValue, message: &str, at: usize) -> Result<Part, DecodeError> {
+fn part(
+    raw: &RawValue,
+    message: &str,
+    at: usize,
+    losses: &mut Vec<Loss>,
+) -> Result<Part, DecodeError> {
     let misfit = |_| DecodeError::shape(format!("content[{at}]"), "must be a content block");
     let Some(block) = Block::read(raw).map_err(misfit)? else {
         return Ok(match hosted::read(raw) {
@@ -76,6 +85,7 @@ fn part(raw: &RawValue, message: &str, at: usize) -> Result<Part, DecodeError> {
             None => Part::Opaque(opaque(raw.to_owned())),
         });
     };
+    losses.extend(loss::of_block(&block, at as u64));
     Ok(match block.kind.as_deref().unwrap_or_default() {
         "text" => Part::Text(Text {
             text: block.text.unwrap_or_default().0.into_owned(),
@@ -129,21 +139,6 @@ pub(super) fn finish(native: Option<&str>, stop_sequence: Option<String>, called
         _ => FinishReason::Stop,
     };
     Finish { reason, native: native.map(str::to_owned), stop_sequence, message: None }
-}
-
-/// What a reason says that the shared ones do not.
-pub(super) fn finish_loss(native: Option<&str>) -> Option<Loss> {
-    let reason = match native? {
-        "end_turn"
-        | "stop_sequence"
-        | "max_tokens"
-        | "model_context_window_exceeded"
-        | "tool_use"
-        | "refusal" => return None,
-        "pause_turn" => "the provider paused, and can go on if it is sent its answer",
-        _ => "a reason of this provider's own; reported as `stop`",
-    };
-    Some(Loss::adapted("choices[0].finish_reason", reason))
 }
 
 /// Why the model refused, in words for people, if it says.

@@ -10,13 +10,15 @@ mod parts;
 
 use adapters_canonical::delta::{Delta, Start};
 use adapters_canonical::dialect::StreamDecoder;
-use adapters_canonical::loss::DecodeError;
+use adapters_canonical::loss::{DecodeError, Loss};
+use adapters_json::string::Str;
 use adapters_sse::{Decoder, Frame};
 use serde_json::value::RawValue;
 
 use self::parts::{Ending, Parts};
-use super::{error, response};
-use crate::wire::answer::{Message, Tag};
+use super::{error, loss, response};
+use crate::citation;
+use crate::wire::answer::{Block, Message, Tag};
 use crate::wire::event::{self, Event};
 
 /// Events that mean something; any other is somebody's extension and passes.
@@ -61,6 +63,8 @@ struct Reading {
     parts: Parts,
     /// What the last `message_delta` said about the end.
     stop: Option<Stop>,
+    /// What has been reported as lost: once each.
+    lost: Vec<Loss>,
     /// Nothing that comes now matters any more.
     over: bool,
 }
@@ -70,6 +74,18 @@ struct Stop {
     reason: String,
     sequence: Option<String>,
     explanation: Option<String>,
+    losses: Vec<Loss>,
+}
+
+impl Stop {
+    fn new(reason: Str<'_>, sequence: Option<Str<'_>>, details: Option<&RawValue>) -> Self {
+        Self {
+            losses: loss::of_stop(Some(&*reason), details),
+            reason: reason.0.into_owned(),
+            sequence: sequence.map(Into::into),
+            explanation: response::explanation(details),
+        }
+    }
 }
 
 impl Reading {
@@ -108,7 +124,9 @@ impl Reading {
             }
             "content_block_start" => {
                 let block = event.content_block.ok_or_else(|| missing("content_block"))?;
-                self.parts.begin(index, block, out)
+                self.parts.begin(index, block, out)?;
+                self.block_losses(block, index, out);
+                Ok(())
             }
             "content_block_stop" => {
                 self.parts.end(index, out);
@@ -118,7 +136,8 @@ impl Reading {
                 self.message_start(event.message.ok_or_else(|| missing("message"))?, out)
             }
             "message_delta" => {
-                self.message_delta(event.delta.unwrap_or_default(), event.usage, out)
+                let edited = event.context_management.is_some();
+                self.message_delta(event.delta.unwrap_or_default(), (event.usage, edited), out)
             }
             "message_stop" => {
                 self.complete(out);
@@ -152,17 +171,17 @@ impl Reading {
             },
             out,
         );
-        for block in message.content.unwrap_or_default() {
+        for (at, block) in (0..).zip(message.content.unwrap_or_default()) {
             self.parts.whole(block, out)?;
+            self.block_losses(block, at, out);
         }
-        usage(message.usage, out)?;
+        if message.container.is_some() {
+            self.lose(loss::of_container(), out);
+        }
+        self.usage(message.usage, out)?;
         if let Some(reason) = message.stop_reason {
             // The whole message came at once.
-            self.stop = Some(Stop {
-                reason: reason.0.into_owned(),
-                sequence: message.stop_sequence.map(Into::into),
-                explanation: response::explanation(message.stop_details),
-            });
+            self.stop = Some(Stop::new(reason, message.stop_sequence, message.stop_details));
         }
         if spliced {
             let said = "a second message begins inside the first".to_owned();
@@ -190,6 +209,9 @@ impl Reading {
             "citations_delta" => {
                 if let Some(citation) = delta.citation {
                     self.parts.citation(index, citation, out);
+                    if citation::has_place(citation) {
+                        self.lose(loss::of_citation(index), out);
+                    }
                 }
             }
             _ => {}
@@ -200,18 +222,44 @@ impl Reading {
     fn message_delta(
         &mut self,
         delta: event::Delta<'_>,
-        tokens: Option<&RawValue>,
+        (tokens, edited): (Option<&RawValue>, bool),
         out: &mut Vec<Delta>,
     ) -> Result<(), DecodeError> {
         if let Some(reason) = delta.stop_reason {
-            self.stop = Some(Stop {
-                reason: reason.0.into_owned(),
-                sequence: delta.stop_sequence.map(Into::into),
-                explanation: response::explanation(delta.stop_details),
-            });
+            self.stop = Some(Stop::new(reason, delta.stop_sequence, delta.stop_details));
         }
         self.parts.ensure_start(out);
-        usage(tokens, out)
+        if delta.container.is_some() {
+            self.lose(loss::of_container(), out);
+        }
+        if edited {
+            self.lose(loss::of_context_management(), out);
+        }
+        self.usage(tokens, out)
+    }
+
+    fn usage(&mut self, raw: Option<&RawValue>, out: &mut Vec<Delta>) -> Result<(), DecodeError> {
+        let Some(raw) = raw else { return Ok(()) };
+        let (usage, tier) = response::read_usage(raw)?;
+        out.push(Delta::Usage(usage));
+        out.extend(tier.map(Delta::ServiceTier));
+        if let Some(loss) = loss::of_usage(raw) {
+            self.lose(loss, out);
+        }
+        Ok(())
+    }
+
+    fn block_losses(&mut self, raw: &RawValue, at: u64, out: &mut Vec<Delta>) {
+        if let Ok(Some(block)) = Block::read(raw) {
+            loss::of_block(&block, at).into_iter().for_each(|loss| self.lose(loss, out));
+        }
+    }
+
+    fn lose(&mut self, loss: Loss, out: &mut Vec<Delta>) {
+        if !self.lost.contains(&loss) {
+            self.lost.push(loss.clone());
+            out.push(Delta::Loss(loss));
+        }
     }
 
     fn complete(&mut self, out: &mut Vec<Delta>) {
@@ -223,11 +271,12 @@ impl Reading {
         if let Some(words) = explanation.as_deref().filter(|_| is_refusal(stop.as_ref())) {
             self.parts.refusal(words, out);
         }
-        let (reason, sequence) = stop.map(|stop| (stop.reason, stop.sequence)).unzip();
+        let (reason, rest) = stop.map(|stop| (stop.reason, (stop.sequence, stop.losses))).unzip();
+        let (sequence, losses) = rest.unzip();
         let called = self.parts.called();
         let mut finish = response::finish(reason.as_deref(), sequence.flatten(), called);
         finish.message = explanation;
-        out.extend(response::finish_loss(reason.as_deref()).map(Delta::Loss));
+        out.extend(losses.into_iter().flatten().map(Delta::Loss));
         out.push(Delta::Finish { choice: 0, finish });
     }
 
@@ -254,14 +303,6 @@ impl Reading {
 
 fn is_refusal(stop: Option<&Stop>) -> bool {
     stop.is_some_and(|stop| stop.reason == "refusal")
-}
-
-fn usage(raw: Option<&RawValue>, out: &mut Vec<Delta>) -> Result<(), DecodeError> {
-    if let Some(raw) = raw {
-        let (usage, _) = response::read_usage(raw)?;
-        out.push(Delta::Usage(usage));
-    }
-    Ok(())
 }
 
 fn missing(field: &str) -> DecodeError {

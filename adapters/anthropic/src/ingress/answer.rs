@@ -150,19 +150,48 @@ pub(crate) fn usage<'a>(usage: &usage::Usage, tier: Option<&'a str>) -> Usage<'a
         server_tool_use: usage
             .web_searches
             .map(|web_search_requests| ServerTools { web_search_requests, web_fetch_requests: 0 }),
-        service_tier: match tier {
-            Some("default" | "standard") => Some("standard"),
-            Some("priority") => Some("priority"),
-            Some("batch") => Some("batch"),
-            Some(_) | None => None,
-        },
+        service_tier: tier.and_then(self::tier),
     }
 }
 
-/// The provider's id, or one made of the request's.
+/// A tier in this dialect's words, if it has one.
+pub(crate) fn tier(tier: &str) -> Option<&'static str> {
+    match tier {
+        "default" | "standard" => Some("standard"),
+        "priority" => Some("priority"),
+        "batch" => Some("batch"),
+        _ => None,
+    }
+}
+
+/// Whether what the provider says of this end is said: of a refusal.
+pub(crate) fn explains(finish: &Finish) -> bool {
+    finish.message.is_none() || ending(finish, false, false).stop_details.is_some()
+}
+
+/// The provider's id in this dialect's form, by which some clients know a message, or one made of
+/// the request's. What the provider calls it stands behind the `msg_` as it was.
 pub(crate) fn message_id<'a>(id: &'a str, request_id: &str) -> std::borrow::Cow<'a, str> {
     match id {
         "" => format!("msg_{request_id}").into(),
-        id => id.into(),
+        id if id.starts_with("msg_") => id.into(),
+        id => format!("msg_{id}").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_the_form_that_clients_know_and_keeps_the_provider_s_whole() {
+        for (given, told) in [
+            ("msg_01X", "msg_01X"),
+            ("chatcmpl-9", "msg_chatcmpl-9"),
+            ("resp_7", "msg_resp_7"),
+            ("", "msg_req-1"),
+        ] {
+            assert_eq!(message_id(given, "req-1"), told);
+        }
     }
 }

@@ -114,6 +114,9 @@ impl<'a> Words<'a> {
                 let words = own(400, INVALID, "unsupported_value");
                 at(provider, Self { param: error.path(), ..words })
             }
+            F::MediaNotFetched { path, fault } => {
+                Self { param: Some(path), ..own(400, INVALID, fault.code()) }
+            }
             F::UpstreamUnreachable { provider, .. } => {
                 at(provider, own(502, API, "upstream_unreachable"))
             }
@@ -133,7 +136,9 @@ impl<'a> Words<'a> {
 
     fn refused(provider: &'a str, error: &'a UpstreamError) -> Self {
         let (kind, code, status) = kind_words(error.kind);
-        let native = error.native_type.as_deref().filter(|native| TYPES.contains(native));
+        let native = error.native_type.as_deref();
+        // Of everything that is wrong with a request, OpenAI says that it is invalid.
+        let native = native.filter(|native| TYPES.contains(native) && *native != INVALID);
         Self {
             // A provider that says no with a success is not to be taken at its word.
             status: match status {

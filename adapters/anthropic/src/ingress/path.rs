@@ -124,7 +124,10 @@ fn in_message(place: &str, message: &Message, before: usize, path: &str) -> Stri
     let is_system = place == "system";
     match (found, message.role) {
         // Inside a result the content is the result's own, one level further down.
-        (_, Role::Tool) if member == "content" => format!("{place}.content{rest}"),
+        (_, Role::Tool) if member == "content" => match index(rest) {
+            Some((at, rest)) => format!("{place}.content[{at}]{}", member_of_block(rest)),
+            None => format!("{place}.content{rest}"),
+        },
         (Some((at, rest)), _) if is_system => format!("system[{at}]{}", member_of_block(rest)),
         (Some((at, rest)), _) => {
             format!("{place}.content[{}]{}", before + at, member_of_block(rest))
@@ -181,7 +184,7 @@ fn member_of_block(rest: &str) -> &str {
     match rest {
         ".function.arguments" | ".custom.input" => ".input",
         ".function.name" | ".custom.name" => ".name",
-        ".image_url.url" => ".source",
+        ".image_url.url" | ".file.file_data" => ".source",
         ".image_url.detail" => "",
         rest => rest,
     }

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 
 use adapters_canonical::chat::{
-    ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall,
+    ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall, ToolKind,
 };
 use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::unsaid::unsaid;
 use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer::{Ending, WholeUsage, ending, message_id, usage};
+use super::vocabulary::VOCABULARY;
 use crate::wire::request::Block;
 use crate::{arguments, citation, hosted, seal};
 
@@ -24,7 +26,7 @@ use crate::{arguments, citation, hosted, seal};
 /// reported. An answer without choices means that the prompt was blocked: it ends in `refusal`.
 #[must_use]
 pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
-    let mut losses = Vec::new();
+    let mut losses = unsaid(&VOCABULARY, response);
     let blocked = Choice {
         index: 0,
         parts: Vec::new(),
@@ -32,9 +34,6 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Tran
         logprobs: None,
     };
     let choice = response.choices.first().unwrap_or(&blocked);
-    if response.choices.len() > 1 {
-        losses.push(Loss::dropped("choices[1]", "a message is one answer"));
-    }
     let mut content = Vec::with_capacity(choice.parts.len());
     for (at, part) in choice.parts.iter().enumerate() {
         blocks(at, part, &mut content, &mut losses);
@@ -98,10 +97,10 @@ enum Said<'a> {
 struct Caller {}
 
 fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &mut Vec<Loss>) {
-    let path = || format!("choices[0].message.content[{at}]");
+    let path = || format!("choices[0].parts[{at}]");
     match part {
         Part::Text(text) => {
-            content.extend(words(text, &path, losses));
+            content.extend(words(text));
             content.extend(carrier(text.signature.as_deref(), &path, losses));
         }
         Part::Refusal(text) if text.is_empty() => {}
@@ -117,39 +116,24 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &m
         Part::Hosted(step) => match step.own(Dialect::Anthropic) {
             Some(own) => content.push(Said::Other(Block::Raw(&own.json))),
             None => {
-                let blocks = hosted::blocks(step);
-                if blocks.is_empty() {
-                    losses.push(Loss::dropped(path(), "what a provider did has no such block"));
-                }
-                content.extend(blocks.into_iter().map(Said::Hosted));
+                content.extend(hosted::blocks(step).into_iter().map(Said::Hosted));
             }
         },
         Part::Opaque(own) if own.dialect == Dialect::Anthropic => {
             content.push(Said::Other(Block::Raw(&own.json)));
         }
-        Part::Opaque(_) => {
-            losses.push(Loss::dropped(path(), "content of another provider's own"));
-        }
-        Part::Image(_)
+        // The vocabulary says what is left out.
+        Part::Opaque(_)
+        | Part::Image(_)
         | Part::Audio(_)
         | Part::Video(_)
         | Part::Document(_)
-        | Part::ToolResult(_) => {
-            losses.push(Loss::dropped(path(), "an answer has no such block"));
-        }
+        | Part::ToolResult(_) => {}
     }
 }
 
-fn words<'a>(
-    text: &'a Text,
-    path: &dyn Fn() -> String,
-    losses: &mut Vec<Loss>,
-) -> Option<Said<'a>> {
+fn words(text: &Text) -> Option<Said<'_>> {
     let citations: Vec<_> = text.citations.iter().filter_map(citation::write).collect();
-    if citations.len() < text.citations.len() {
-        let reason = "a citation of what this dialect cannot cite";
-        losses.push(Loss::dropped(format!("{}.citations", path()), reason));
-    }
     // The API takes no empty text back.
     (!text.text.is_empty()).then_some(Said::Text { text: &text.text, citations })
 }
@@ -172,9 +156,9 @@ fn thinking<'a>(
 
 fn tool_use<'a>(call: &'a ToolCall, path: &dyn Fn() -> String, losses: &mut Vec<Loss>) -> Said<'a> {
     let (input, exact) = arguments::input(call);
-    if !exact {
+    if !exact && call.kind == ToolKind::Function {
         let reason = "arguments that are no object are the member `input` of one";
-        losses.push(Loss::adapted(format!("{}.input", path()), reason));
+        losses.push(Loss::adapted(format!("{}.arguments", path()), reason));
     }
     Said::ToolUse { id: &call.id, name: &call.name, input, caller: Caller {} }
 }

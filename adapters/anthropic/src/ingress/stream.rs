@@ -37,6 +37,7 @@ pub struct MessageStreamEncoder {
     open: Option<Open>,
     waiting: VecDeque<Waiting>,
     usage: Usage,
+    service_tier: Option<String>,
     finish: Option<Finish>,
     called: bool,
     refused: bool,
@@ -69,6 +70,7 @@ impl MessageStreamEncoder {
             open: None,
             waiting: VecDeque::new(),
             usage: Usage::default(),
+            service_tier: None,
             finish: None,
             called: false,
             refused: false,
@@ -85,7 +87,7 @@ impl MessageStreamEncoder {
         let model = if told.is_empty() { &self.context.model } else { told };
         // No output yet, whatever the provider counts ahead.
         let known = Usage { output: None, reasoning: None, ..self.usage.clone() };
-        frames::message_start(out, &id, model, &usage(&known, None));
+        frames::message_start(out, &id, model, &usage(&known, self.service_tier.as_deref()));
     }
 
     fn part_start(&mut self, out: &mut Vec<u8>, part: u32, kind: &PartKind) {
@@ -208,6 +210,7 @@ impl StreamEncoder for MessageStreamEncoder {
             }
             Delta::PartEnd { part } => self.part_end(out, *part),
             Delta::Usage(newer) => self.usage.update(newer),
+            Delta::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             Delta::Finish { choice: 0, finish } => self.finish = Some(finish.clone()),
             Delta::Start(_)
             | Delta::PartStart { .. }
@@ -227,7 +230,7 @@ impl StreamEncoder for MessageStreamEncoder {
         self.close_all(out);
         let finish = self.finish.take().unwrap_or_else(|| Finish::from(FinishReason::Stop));
         let ending = ending(&finish, self.called, self.refused);
-        frames::message_delta(out, &ending, &usage(&self.usage, None));
+        frames::message_delta(out, &ending, &usage(&self.usage, self.service_tier.as_deref()));
         frames::message_stop(out);
     }
 

@@ -2,6 +2,7 @@
 
 use adapters_json::string::Str;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 /// The body of a successful answer, and the `message` of a `message_start` event.
@@ -25,6 +26,10 @@ pub(crate) struct Message<'a> {
     pub(crate) stop_details: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) usage: Option<&'a RawValue>,
+    /// Where code ran.
+    pub(crate) container: Option<IgnoredAny>,
+    /// What of the conversation was left out to make room.
+    pub(crate) context_management: Option<IgnoredAny>,
 }
 
 /// Why the model refused.
@@ -33,6 +38,8 @@ pub(crate) struct Message<'a> {
 pub(crate) struct StopDetails {
     /// In words for people.
     pub(crate) explanation: Option<String>,
+    /// In a word for programs.
+    pub(crate) category: Option<IgnoredAny>,
 }
 
 /// Only what kind of value it is.
@@ -65,6 +72,9 @@ pub(crate) struct Block<'a> {
     pub(crate) name: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) input: Option<&'a RawValue>,
+    /// Who calls.
+    #[serde(borrow)]
+    pub(crate) caller: Option<&'a RawValue>,
 }
 
 impl<'a> Block<'a> {
@@ -127,4 +137,5 @@ pub(crate) struct OutputDetails {
 #[serde(default)]
 pub(crate) struct ServerTools {
     pub(crate) web_search_requests: Option<u64>,
+    pub(crate) web_fetch_requests: Option<u64>,
 }

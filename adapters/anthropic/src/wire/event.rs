@@ -2,6 +2,7 @@
 
 use adapters_json::string::Str;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 /// Every field that any event may have, read in one pass that borrows from the frame. The rare,
@@ -22,6 +23,8 @@ pub(crate) struct Event<'a> {
     pub(crate) usage: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) error: Option<&'a RawValue>,
+    /// Of a `message_delta`.
+    pub(crate) context_management: Option<IgnoredAny>,
 }
 
 /// What a `content_block_delta` or a `message_delta` adds.
@@ -50,4 +53,5 @@ pub(crate) struct Delta<'a> {
     pub(crate) stop_sequence: Option<Str<'a>>,
     #[serde(borrow)]
     pub(crate) stop_details: Option<&'a RawValue>,
+    pub(crate) container: Option<IgnoredAny>,
 }

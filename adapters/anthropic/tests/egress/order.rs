@@ -55,6 +55,7 @@ pub(crate) fn check(deltas: &[Delta], ended_well: bool) {
                 assert!(open.remove(part).is_some(), "the end of no part, at {at}");
             }
             Delta::Usage(_) => begun("usage"),
+            Delta::ServiceTier(_) => begun("the tier"),
             Delta::Finish { .. } => {
                 begun("the finish");
                 assert!(open.is_empty() && !finished, "finish, at {at}");

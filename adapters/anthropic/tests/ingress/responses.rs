@@ -186,6 +186,7 @@ fn each_reason_to_stop_has_its_word() {
 fn every_answer_but_the_first_is_reported() {
     let mut response = answer(vec![Part::Text(Text::from("a"))], FinishReason::Stop);
     response.choices.push(response.choices[0].clone());
+    response.choices[1].index = 1;
     assert_eq!(written(&response).1, ["Dropped choices[1]: a message is one answer"]);
 }
 

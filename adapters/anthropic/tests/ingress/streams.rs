@@ -310,6 +310,7 @@ fn content(deltas: &[Delta]) -> Vec<String> {
             Delta::Start(start) => rest.push(start.id.clone()),
             Delta::PartEnd { .. }
             | Delta::Usage(_)
+            | Delta::ServiceTier(_)
             | Delta::Logprobs { .. }
             | Delta::Failure(_)
             | Delta::Malformed(_)

@@ -8,11 +8,11 @@ use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_canonical::usage::Usage;
 
 use super::annotation;
-use super::error;
 use super::finish::{blocked, finish, is_final};
 use super::open_call::OpenCall;
-use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media};
+use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media, tier};
 use super::usage::Tally;
+use super::{error, loss};
 use crate::call_id::CallIds;
 use crate::hosted::{Codes, Grounding};
 use crate::wire::response::{Candidate, FunctionCall, Part, PromptFeedback, Response};
@@ -29,6 +29,9 @@ pub(super) struct Answer {
     choices: Vec<Choice>,
     tally: Tally,
     usage: Option<Usage>,
+    service_tier: Option<String>,
+    /// What has been reported as lost: once each.
+    lost: Vec<Loss>,
     /// Why the prompt was blocked, and the same in words.
     block_reason: Option<(String, Option<String>)>,
 }
@@ -126,7 +129,10 @@ impl Answer {
             return;
         }
         self.start(&response, out);
-        if let Some(PromptFeedback { block_reason: Some(reason), block_reason_message }) =
+        let mut losses = Vec::new();
+        loss::of_response(&response, &mut losses);
+        self.lose(losses, out);
+        if let Some(PromptFeedback { block_reason: Some(reason), block_reason_message, .. }) =
             response.prompt_feedback
         {
             let message = block_reason_message.map(String::from);
@@ -137,6 +143,12 @@ impl Answer {
         }
         if let Some(metadata) = response.usage_metadata {
             self.tally.update(&metadata);
+            if let Some(tier) = metadata.service_tier.map(tier)
+                && self.service_tier.as_ref() != Some(&tier)
+            {
+                out.push(Delta::ServiceTier(tier.clone()));
+                self.service_tier = Some(tier);
+            }
             let usage = self.tally.usage();
             if usage.is_some() && usage != self.usage {
                 out.extend(usage.clone().map(Delta::Usage));
@@ -165,10 +177,13 @@ impl Answer {
             self.choices.push(Choice::new(index));
             self.choices.len() - 1
         });
+        let mut losses = Vec::new();
+        loss::of_candidate(&candidate, index, &mut losses);
         let Self { choices, parts, ids, .. } = self;
         let Some(choice) = choices.get_mut(at) else { return };
         let content = candidate.content.take();
         for part in content.and_then(|content| content.parts).into_iter().flatten() {
+            loss::of_part(&part, index, &mut losses);
             choice.part(part, parts, ids, out);
         }
         choice.annotate(&candidate, out);
@@ -176,6 +191,16 @@ impl Answer {
             choice.close(out);
             choice.finish_reason = Some(String::from(reason));
             choice.finish_message = candidate.finish_message.map(String::from);
+        }
+        self.lose(losses, out);
+    }
+
+    fn lose(&mut self, losses: Vec<Loss>, out: &mut Vec<Delta>) {
+        for loss in losses {
+            if !self.lost.contains(&loss) {
+                self.lost.push(loss.clone());
+                out.push(Delta::Loss(loss));
+            }
         }
     }
 }

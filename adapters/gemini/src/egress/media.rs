@@ -89,6 +89,14 @@ fn remote<'a>(
     Ok(KnownPart { file_data: Some(file_data), ..KnownPart::default() })
 }
 
+/// Whether it is at an address that does not tell what it is.
+pub(super) fn is_unknown(media: &Media) -> bool {
+    match &media.source {
+        MediaSource::Url(url) => mime_type(media).is_none() && !knows_itself(url),
+        MediaSource::Base64(_) | MediaSource::File(_) | MediaSource::Text(_) => false,
+    }
+}
+
 /// Files of the Gemini API and films of YouTube, whose type the provider looks up.
 fn knows_itself(uri: &str) -> bool {
     uri.starts_with("https://generativelanguage.googleapis.com/") || mime::is_youtube(uri)

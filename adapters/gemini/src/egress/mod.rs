@@ -28,6 +28,7 @@ pub mod error;
 mod finish;
 mod framing;
 mod generation;
+mod loss;
 mod media;
 mod model;
 mod open_call;
@@ -46,10 +47,11 @@ pub(crate) use model::Model;
 pub(crate) use request::VERSION;
 pub(crate) use usage::Tally;
 
-use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::chat::{ChatRequest, ChatResponse, Media};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::media::MediaKind;
 use adapters_canonical::operation::{CountEgress, EmbedEgress};
 use http::header::InvalidHeaderValue;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -89,6 +91,11 @@ impl Egress for Gemini {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
+    }
+
+    /// Gemini wants to be told what is at an address, and it cannot always be told from its name.
+    fn wants_data(&self, _: MediaKind, media: &Media) -> bool {
+        media::is_unknown(media)
     }
 
     fn counting(&self) -> Option<&dyn CountEgress> {

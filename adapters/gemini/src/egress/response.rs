@@ -5,12 +5,13 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::delta::PartKind;
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
+use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use super::annotation;
 use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
+use super::{annotation, loss};
 use crate::call_id::CallIds;
 use crate::hosted::{Codes, Grounding};
 use crate::wire;
@@ -38,6 +39,8 @@ use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
 pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
     let response: Response<'_> = serde_json::from_slice(body)?;
     let mut ids = CallIds::new(answer_seed(&response));
+    let mut losses = Vec::new();
+    loss::of_response(&response, &mut losses);
     let mut value = ChatResponse {
         id: response.response_id.as_deref().unwrap_or_default().to_owned(),
         model: response.model_version.as_deref().unwrap_or_default().to_owned(),
@@ -48,10 +51,7 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         let mut tally = Tally::default();
         tally.update(&metadata);
         value.usage = tally.usage();
-        value.service_tier = metadata.service_tier.map(|tier| match &*tier {
-            "standard" => "default".to_owned(),
-            _ => String::from(tier),
-        });
+        value.service_tier = metadata.service_tier.map(tier);
     }
     for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
         let mut looked = Grounding::default();
@@ -60,12 +60,10 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
             let counted = value.usage.get_or_insert_default();
             counted.web_searches = Some(counted.web_searches.unwrap_or(0).saturating_add(searches));
         }
-        let mut choice = choice(place, candidate, &mut ids);
-        // What the words rest on was looked up before they were said.
-        let first = choice.parts.iter().position(|part| matches!(part, Part::Text(_)));
+        let mut choice = choice(place, candidate, &mut ids, &mut losses);
+        // Behind the words, as in a stream, which tells of it last.
         let steps = looked.steps(choice.index).into_iter();
-        let at = first.unwrap_or(choice.parts.len());
-        choice.parts.splice(at..at, steps.map(|step| Part::Hosted(Box::new(step))));
+        choice.parts.extend(steps.map(|step| Part::Hosted(Box::new(step))));
         value.choices.push(choice);
     }
     if value.choices.is_empty() {
@@ -80,7 +78,15 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
             logprobs: None,
         });
     }
-    Ok(value.into())
+    Ok(Translated { value, losses })
+}
+
+/// The tier in the words that clients know.
+pub(super) fn tier(tier: Str<'_>) -> String {
+    match &*tier {
+        "standard" => "default".to_owned(),
+        _ => String::from(tier),
+    }
 }
 
 /// What names this answer and no other, as far as the provider says.
@@ -120,8 +126,14 @@ pub(super) fn seconds_since_1970(time: &str) -> Option<u64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choice {
+fn choice(
+    place: usize,
+    mut candidate: Candidate<'_>,
+    ids: &mut CallIds,
+    losses: &mut Vec<Loss>,
+) -> Choice {
     let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
+    loss::of_candidate(&candidate, index, losses);
     let content = candidate.content.take();
     let (mut parts, mut calls, mut bytes, mut starts) = (Vec::new(), 0, 0, Vec::new());
     let mut codes = Codes::default();
@@ -130,6 +142,7 @@ fn choice(place: usize, mut candidate: Candidate<'_>, ids: &mut CallIds) -> Choi
         if !part.thought {
             bytes += part.text.as_deref().map_or(0, str::len);
         }
+        loss::of_part(&part, index, losses);
         match opaque_part(&part).filter(|_| is_opaque(&part)) {
             Some(json) => {
                 let part = step_or_opaque(json, index, &mut codes);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use adapters_canonical::dialect::ErrorAnswer;
-use adapters_canonical::failure::{ErrorKind, Failure, UpstreamError};
+use adapters_canonical::failure::{ErrorKind, Failure, MediaFault, UpstreamError};
 use adapters_json::write;
 use serde::Serialize;
 
@@ -96,6 +96,9 @@ impl<'a> Words<'a> {
                 provider: Some(provider),
                 ..own(400, INVALID, "UNSUPPORTED_VALUE")
             },
+            F::MediaNotFetched { path, fault } => {
+                Self { field: at(Some(path)), ..own(400, INVALID, media_reason(*fault)) }
+            }
             F::UpstreamUnreachable { provider, .. } => {
                 Self { provider: Some(provider), ..own(502, UNAVAILABLE, "UPSTREAM_UNREACHABLE") }
             }
@@ -190,6 +193,17 @@ struct Metadata<'a> {
 struct Violation<'a> {
     field: &'a str,
     description: &'a str,
+}
+
+fn media_reason(fault: MediaFault) -> &'static str {
+    match fault {
+        MediaFault::Refused => "MEDIA_FETCH_REFUSED",
+        MediaFault::Failed { .. } => "MEDIA_FETCH_FAILED",
+        MediaFault::TooLarge { .. } => "MEDIA_TOO_LARGE",
+        MediaFault::TooMany { .. } => "MEDIA_TOO_MANY",
+        MediaFault::TimedOut => "MEDIA_FETCH_TIMEOUT",
+        MediaFault::WrongKind => "MEDIA_WRONG_KIND",
+    }
 }
 
 fn is_rpc_code(code: &str) -> bool {

@@ -17,6 +17,7 @@
 //! | `seal`       | … the seals of other providers, and knows them again               |
 //! | `finish`     | … why it ended                                                     |
 //! | `usage`      | … its tokens                                                       |
+//! | `vocabulary` | says what an answer has no words for                               |
 //! | `frame`      | tells chunks apart                                                 |
 //! | `error`      | writes why there is no answer                                      |
 //! | `models`     | writes the list of models                                          |
@@ -39,6 +40,7 @@ pub mod seal;
 mod stream;
 mod tools;
 mod usage;
+mod vocabulary;
 
 use std::borrow::Cow;
 
@@ -51,8 +53,10 @@ use adapters_canonical::ingress::{
     Asked, Envelope, Framing, Ingress, ModelEntry, Opening, StreamTap,
 };
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::unsaid::Vocabulary;
 use adapters_canonical::usage::Usage;
 
+use self::vocabulary::VOCABULARY;
 use crate::passthrough;
 
 pub use error::encode_failure;
@@ -94,6 +98,10 @@ impl Ingress for GenerateContent {
 
     fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
         path::client_path(request, path)
+    }
+
+    fn vocabulary(&self) -> &'static Vocabulary {
+        &VOCABULARY
     }
 
     fn encode_response(

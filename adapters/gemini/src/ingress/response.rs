@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use adapters_canonical::chat::{ChatResponse, Choice, Part};
+use adapters_canonical::chat::{ChatResponse, Choice, Part, ToolKind};
 use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::unsaid::unsaid;
 use adapters_json::write;
 
+use super::vocabulary::VOCABULARY;
 use super::{finish, part, seal, usage};
 use crate::hosted::{Code, Looked};
 use crate::wire::answer::{Answer, Candidate, CitationMetadata, Content, PromptFeedback};
@@ -20,7 +22,7 @@ use crate::wire::request::Part as WirePart;
 /// and reported.
 #[must_use]
 pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
-    let mut losses = Vec::new();
+    let mut losses = unsaid(&VOCABULARY, response);
     let blocked = blocked(response);
     let candidates = match blocked {
         Some(_) => Vec::new(),
@@ -35,6 +37,7 @@ pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Tran
         model_version: or(&response.model, &context.model),
         create_time: &create_time,
         response_id: or(&response.id, &context.request_id),
+        penstock_losses: None,
     });
     Translated { value, losses }
 }
@@ -70,10 +73,8 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
             match (step.own(Dialect::Gemini), Code::of(step)) {
                 (Some(own), _) => parts.push(WirePart::Opaque(&own.json)),
                 (None, Some(code)) => parts.extend(code.into_iter().map(WirePart::Hosted)),
-                (None, None) if looked.take(step) => {}
-                (None, None) => {
-                    losses.push(Loss::dropped(path(), "what a provider did has no such part"));
-                }
+                // The vocabulary says what has no place there.
+                (None, None) => drop(looked.take(step)),
             }
             continue;
         }
@@ -110,16 +111,13 @@ fn write_part<'a>(
 ) -> Option<WirePart<'a>> {
     Some(match said {
         Part::Text(text) => part::text(&text.text, text.signature.as_deref()),
-        Part::Refusal(text) => {
-            losses.push(Loss::adapted(path(), "a refusal is said as plain words"));
-            part::text(text, None)
-        }
+        Part::Refusal(text) => part::text(text, None),
         Part::Reasoning(thought) => part::thought(&thought.text, seal::wrap(thought, None)),
         Part::ToolCall(call) => {
             let (part, exact) = part::call(call);
-            if !exact {
+            if !exact && call.kind == ToolKind::Function {
                 let reason = "what is no JSON object becomes the argument `input`";
-                losses.push(Loss::adapted(path(), reason));
+                losses.push(Loss::adapted(format!("{}.arguments", path()), reason));
             }
             part
         }
@@ -130,9 +128,7 @@ fn write_part<'a>(
         Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => WirePart::Opaque(&opaque.json),
         // Written apart: it may be several parts, or none.
         Part::Hosted(_) => return None,
-        Part::Opaque(_) | Part::ToolResult(_) => {
-            losses.push(Loss::dropped(path(), "only another provider's clients know this"));
-            return None;
-        }
+        // The vocabulary says that they are left out.
+        Part::Opaque(_) | Part::ToolResult(_) => return None,
     })
 }

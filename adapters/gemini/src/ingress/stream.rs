@@ -37,6 +37,9 @@ pub struct ContentStreamEncoder {
     /// The parts that have not ended, oldest first.
     open: Vec<Open>,
     usage: Option<Usage>,
+    service_tier: Option<String>,
+    /// To be said in the last chunk.
+    losses: Option<String>,
     ended: bool,
 }
 
@@ -107,6 +110,8 @@ impl ContentStreamEncoder {
             choices: Vec::new(),
             open: Vec::new(),
             usage: None,
+            service_tier: None,
+            losses: None,
             ended: false,
         }
     }
@@ -141,13 +146,15 @@ impl ContentStreamEncoder {
     ) {
         let context = &self.context;
         let head = self.head.get_or_insert_with(|| Head::new(&Start::default(), context));
+        let tier = self.service_tier.as_deref();
         let answer = Answer {
             candidates,
             prompt_feedback,
-            usage_metadata: self.usage.as_ref().map(|used| usage::metadata(used, None)),
+            usage_metadata: self.usage.as_ref().map(|used| usage::metadata(used, tier)),
             model_version: &head.model,
             create_time: &head.create_time,
             response_id: &head.id,
+            penstock_losses: self.losses.as_deref(),
         };
         self.frames.write(out, |out| write::json(out, &answer));
     }
@@ -363,11 +370,17 @@ impl StreamEncoder for ContentStreamEncoder {
             }
             Delta::PartEnd { part } => self.part_end(out, *part),
             Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
+            Delta::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             Delta::Finish { choice, finish } => {
                 self.choice(*choice).finish.get_or_insert_with(|| finish.clone());
             }
             Delta::Failure(_) | Delta::Malformed(_) | Delta::Loss(_) => {}
         }
+    }
+
+    /// In a member of ours in the last chunk: Google's Python SDK takes a comment for a chunk.
+    fn losses(&mut self, losses: &str, _: &mut Vec<u8>) {
+        self.losses = Some(losses.to_owned());
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
@@ -377,8 +390,13 @@ impl StreamEncoder for ContentStreamEncoder {
         if self.choices.is_empty() {
             self.choice(0);
         }
-        for choice in std::mem::take(&mut self.choices) {
-            self.finish_choice(out, &choice);
+        let choices = std::mem::take(&mut self.choices);
+        let losses = self.losses.take();
+        for (left, choice) in (0..choices.len()).rev().zip(&choices) {
+            if left == 0 {
+                self.losses.clone_from(&losses);
+            }
+            self.finish_choice(out, choice);
         }
         self.frames.end(out);
     }

@@ -20,6 +20,10 @@ pub(crate) struct Answer<'a> {
     pub(crate) model_version: &'a str,
     pub(crate) create_time: &'a str,
     pub(crate) response_id: &'a str,
+    /// An extension, in the last chunk of a stream: what of the answer is not, or not exactly, said.
+    /// SDKs pass over members they do not know, but not over comments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) penstock_losses: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]

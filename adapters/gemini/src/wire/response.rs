@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use adapters_json::string::Str;
@@ -30,6 +30,8 @@ pub struct Response<'a> {
     /// RFC 3339.
     #[serde(borrow)]
     pub create_time: Option<Str<'a>>,
+    /// How old the model is.
+    pub model_status: Option<IgnoredAny>,
     /// In place of all else: what went wrong after the answer began.
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
@@ -62,6 +64,15 @@ pub struct Candidate<'a> {
     /// Log probabilities.
     #[serde(borrow)]
     pub logprobs_result: Option<LogprobsResult<'a>>,
+    /// What the provider thinks of it.
+    pub safety_ratings: Option<Vec<SafetyRating>>,
+}
+
+/// What the provider thinks of an answer in one respect.
+#[derive(Debug, Default, Deserialize)]
+pub struct SafetyRating {
+    /// Whether the answer ended for it.
+    pub blocked: Option<bool>,
 }
 
 /// Sources that an answer quotes.
@@ -86,6 +97,10 @@ pub struct Citation<'a> {
     /// What it is called.
     #[serde(borrow)]
     pub title: Option<Str<'a>>,
+    /// On what terms it may be used.
+    pub license: Option<IgnoredAny>,
+    /// When it was published.
+    pub publication_date: Option<IgnoredAny>,
 }
 
 /// Sources that an answer rests on.
@@ -101,6 +116,14 @@ pub struct GroundingMetadata<'a> {
     /// Which words rest on which of them.
     #[serde(borrow)]
     pub grounding_supports: Option<Vec<GroundingSupport<'a>>>,
+    /// Suggestions to search on, which have to be shown.
+    pub search_entry_point: Option<IgnoredAny>,
+    /// The same among pictures.
+    pub image_search_queries: Option<Vec<IgnoredAny>>,
+    /// The same among documents of the client's own.
+    pub retrieval_queries: Option<Vec<IgnoredAny>>,
+    /// Shows a map.
+    pub google_maps_widget_context_token: Option<IgnoredAny>,
 }
 
 /// Pages that were read for an answer.
@@ -331,6 +354,8 @@ pub struct PromptFeedback<'a> {
     /// The same in words.
     #[serde(borrow)]
     pub block_reason_message: Option<Str<'a>>,
+    /// What the provider thinks of it.
+    pub safety_ratings: Option<Vec<IgnoredAny>>,
 }
 
 /// Tokens so far; every chunk carries a running total, early ones often without some members.

@@ -110,6 +110,7 @@ pub(crate) fn collect(deltas: &[Delta]) -> ChatResponse {
                 other => panic!("a signature on {other:?}"),
             },
             Delta::Usage(usage) => whole.usage.get_or_insert_default().update(usage),
+            Delta::ServiceTier(tier) => whole.service_tier = Some(tier.clone()),
             Delta::Finish { choice, finish } => whole.choices.push(Choice {
                 index: *choice,
                 parts: parts

@@ -53,6 +53,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     if answer.citations.is_some_and(|all| !all.is_empty()) {
         losses.push(Loss::dropped("citations", SOURCES));
     }
+    losses.extend(answer.moderation.map(|_| moderation_loss()));
     let value = ChatResponse {
         id,
         model: answer.model.map(String::from).unwrap_or_default(),
@@ -66,6 +67,29 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
 
 /// Why a list of sources beside the answer is left out.
 pub(super) const SOURCES: &str = "addresses that do not say which words they are about";
+
+/// What the provider thinks of the words is left out.
+pub(super) fn moderation_loss() -> Loss {
+    Loss::dropped("moderation", "what the provider thinks of the words has no place")
+}
+
+/// The name of a sound is left out.
+pub(super) fn audio_loss(choice: u32) -> Loss {
+    let path = format!("choices[{choice}].message.audio.id");
+    Loss::dropped(path, "a sound has no name by which later turns could mean it")
+}
+
+/// What a word for the end says that the shared ones do not.
+pub(super) fn finish_loss(word: Option<&Str<'_>>, choice: u32) -> Option<Loss> {
+    let reason = match &**word? {
+        "stop" | "length" | "tool_calls" | "content_filter" | "error" | "max_tokens"
+        | "model_length" | "function_call" | "tool_use" | "eos" | "end_turn" => return None,
+        "safety" | "refusal" => "a reason of the provider's own; reported as `content_filter`",
+        "insufficient_system_resource" => "a reason of the provider's own; reported as `error`",
+        _ => "a reason of the provider's own; reported as `stop`",
+    };
+    Some(Loss::adapted(format!("choices[{choice}].finish_reason"), reason))
+}
 
 /// Reads one answer, and knows where it stands.
 struct ChoiceReader<'a> {
@@ -81,6 +105,7 @@ impl ChoiceReader<'_> {
         let parts = choice.message.map_or_else(Vec::new, |message| self.message(message, index));
         let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
         let (at, losses) = (self.at, &mut *self.losses);
+        losses.extend(finish_loss(choice.finish_reason.as_ref(), index));
         Choice {
             index,
             parts,
@@ -104,6 +129,7 @@ impl ChoiceReader<'_> {
         }
         if let Some(audio) = &message.audio {
             push_text(audio.transcript.clone().unwrap_or_default(), &mut parts);
+            self.losses.extend(audio.id.map(|_| audio_loss(choice)));
         }
         thought::seal_content(&mut parts, content_seal);
         self.citations(&mut parts, [message.annotations, message.citations]);

@@ -6,7 +6,7 @@ use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_openai_words::refusal::{in_chunk, stream_error};
 use adapters_sse::{Decoder, Frame};
 
-use super::response::{SOURCES, finish};
+use super::response::{SOURCES, finish, finish_loss, moderation_loss};
 use crate::wire::answer::{Answer, Choice, seconds};
 use adapters_json::read;
 use choice::{ChoiceState, Out};
@@ -35,6 +35,9 @@ struct State {
     parts: Parts,
     /// Whether it was said that sources beside the answer are left out.
     sources_lost: bool,
+    /// The same of what the provider thinks of the words.
+    moderation_lost: bool,
+    service_tier: Option<String>,
     done: bool,
     failed: bool,
 }
@@ -100,6 +103,10 @@ impl State {
         if !choices.is_empty() || chunk.usage.is_some() {
             self.begin(out);
         }
+        if self.started && chunk.service_tier.is_some() && chunk.service_tier != self.service_tier {
+            out.extend(chunk.service_tier.clone().map(Delta::ServiceTier));
+            self.service_tier = chunk.service_tier;
+        }
         for choice in choices {
             self.choice(choice, failure.is_some(), out);
         }
@@ -107,6 +114,9 @@ impl State {
             && !std::mem::replace(&mut self.sources_lost, true)
         {
             out.push(Delta::Loss(Loss::dropped("citations", SOURCES)));
+        }
+        if chunk.moderation.is_some() && !std::mem::replace(&mut self.moderation_lost, true) {
+            out.push(Delta::Loss(moderation_loss()));
         }
         if let Some(usage) = chunk.usage {
             out.push(Delta::Usage(usage.into()));
@@ -161,6 +171,7 @@ impl State {
             state.close(&mut Out { parts: &mut self.parts, deltas: out });
             let finish = finish(Some(&word), state.has_calls());
             state.finished = true;
+            out.extend(finish_loss(Some(&word), index).map(Delta::Loss));
             out.push(Delta::Finish { choice: index, finish });
         }
     }

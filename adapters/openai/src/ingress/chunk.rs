@@ -52,10 +52,19 @@ impl Chunks {
         out.extend_from_slice(self.tail);
     }
 
-    /// Writes the chunk that ends a choice.
-    pub(crate) fn finish(&self, out: &mut Vec<u8>, choice: u32, reason: FinishReason) {
+    /// Writes the chunk that ends a choice, and says which tier served it, if that is known.
+    pub(crate) fn finish(
+        &self,
+        out: &mut Vec<u8>,
+        choice: u32,
+        reason: FinishReason,
+        tier: Option<&str>,
+    ) {
         self.end(out, choice, reason);
-        out.extend_from_slice(self.tail);
+        let Some(tier) = tier else { return out.extend_from_slice(self.tail) };
+        out.extend_from_slice(br#"],"service_tier":"#);
+        write::json(out, tier);
+        out.extend_from_slice(self.tail.strip_prefix(b"]").unwrap_or(self.tail));
     }
 
     /// Writes the chunk that ends a choice because the stream broke off. The cause stands in

@@ -7,10 +7,12 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::unsaid::unsaid;
 use serde::Serialize;
 
 use super::chunk::finish_word;
 use super::logprobs::Logprobs;
+use super::vocabulary::VOCABULARY;
 use crate::call_id;
 use crate::citation::{List, Written, characters};
 use crate::thought::{Detail, is_bound};
@@ -24,7 +26,7 @@ use adapters_json::write;
 /// without content that ends in `content_filter`, since SDKs take `choices[0]` for granted.
 /// Tokens: `prompt_tokens` contains cached ones; a count the provider did not report is absent.
 pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
-    let mut losses = Vec::new();
+    let mut losses = unsaid(&VOCABULARY, response);
     let written = response.choices.iter().enumerate();
     let mut choices: Vec<_> =
         written.map(|(at, choice)| WireChoice::new(choice, at, &mut losses)).collect();
@@ -211,26 +213,17 @@ impl<'a> Message<'a> {
                     thoughts.push(thought);
                 }
                 Part::ToolCall(call) => message.tool_calls.push(Call::from(call)),
-                Part::Image(media) => match image(media) {
-                    Some(image) => message.images.push(image),
-                    None => lose("the dialect takes pictures as data or at an address"),
-                },
+                Part::Image(media) => message.images.extend(image(media)),
                 Part::Audio(media) => match sound(media) {
-                    Some(sound) if message.audio.is_none() => message.audio = Some(sound),
-                    Some(_) => lose("the dialect takes one sound"),
-                    None => lose("the dialect takes sound as data only"),
+                    Some(_) if message.audio.is_some() => lose("the dialect takes one sound"),
+                    sound => message.audio = sound.or(message.audio),
                 },
-                Part::Hosted(_) => {
-                    lose("a chat shows of what a provider looked up or ran only what it cites");
-                }
-                Part::Opaque(opaque) => {
-                    let reason = format!("content that only the {} dialect has", opaque.dialect);
-                    let path = format!("choices[{choice}].parts[{at}]");
-                    losses.push(Loss::dropped(path, reason));
-                }
-                Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
-                    lose("the dialect has no place for it in an answer");
-                }
+                // The vocabulary says what is left out.
+                Part::Hosted(_)
+                | Part::Opaque(_)
+                | Part::Video(_)
+                | Part::Document(_)
+                | Part::ToolResult(_) => {}
             }
         }
         message.reasoning_details = details(&thoughts, seal);

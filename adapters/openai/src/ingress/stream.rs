@@ -38,6 +38,7 @@ pub struct ChatStreamEncoder {
     open: Vec<Open>,
     unsaid: Option<Unsaid>,
     usage: Option<Usage>,
+    service_tier: Option<String>,
     ended: bool,
 }
 
@@ -106,6 +107,7 @@ impl ChatStreamEncoder {
             open: Vec::new(),
             unsaid: None,
             usage: None,
+            service_tier: None,
             ended: false,
         }
     }
@@ -346,7 +348,9 @@ impl ChatStreamEncoder {
         if !state.begun {
             self.member(out, choice, "content", "");
         }
-        self.chunks().finish(out, choice, reason);
+        let tier = self.service_tier.take();
+        self.chunks().finish(out, choice, reason, tier.as_deref());
+        self.service_tier = tier;
     }
 
     /// The choices whose end has not been said; if none has begun, the first one.
@@ -386,6 +390,7 @@ impl StreamEncoder for ChatStreamEncoder {
             Delta::Arguments { part, fragment } => self.arguments(out, *part, fragment),
             Delta::PartEnd { part } => self.part_end(out, *part),
             Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
+            Delta::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             Delta::Finish { choice, finish: Finish { reason, .. } } => {
                 self.finish_choice(out, *choice, *reason);
             }

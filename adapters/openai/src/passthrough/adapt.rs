@@ -8,6 +8,7 @@ use adapters_json::{edit, read};
 use serde_json::value::RawValue;
 
 use super::members::{Edit, Member, cut, elements, get, members, rename, replace};
+use super::{parts, words};
 use crate::call_id;
 use crate::quirk::{Quirk, Quirks};
 
@@ -39,28 +40,29 @@ pub fn adapt_request(body: &[u8], quirks: Quirks) -> Translated<Cow<'_, [u8]>> {
     Translated { value: Cow::Owned(edit::splice(body, &edits)), losses }
 }
 
-/// The quirk that leaves a member out.
-fn without(member: &str) -> Option<Quirk> {
-    Some(match member {
-        "stream_options" => Quirk::NoStreamOptions,
-        "parallel_tool_calls" => Quirk::NoParallelToolCalls,
-        "tool_choice" => Quirk::NoToolChoice,
-        "user" | "safety_identifier" => Quirk::NoUser,
-        "metadata" => Quirk::NoMetadata,
-        "store" => Quirk::NoStore,
-        "service_tier" => Quirk::NoServiceTier,
-        "verbosity" => Quirk::NoVerbosity,
-        "prompt_cache_key" | "prompt_cache_retention" | "prompt_cache_options" => {
-            Quirk::NoPromptCache
+/// The quirks that leave a member out.
+fn without(member: &str) -> &'static [Quirk] {
+    match member {
+        "stream_options" => &[Quirk::NoStreamOptions],
+        "parallel_tool_calls" => &[Quirk::NoParallelToolCalls],
+        "tool_choice" => &[Quirk::NoToolChoice],
+        "user" | "safety_identifier" => &[Quirk::NoUser],
+        "metadata" => &[Quirk::NoMetadata],
+        "store" => &[Quirk::NoStore],
+        "service_tier" => &[Quirk::NoServiceTier],
+        "verbosity" => &[Quirk::NoVerbosity],
+        "prompt_cache_key" => &[Quirk::NoPromptCache],
+        "prompt_cache_retention" | "prompt_cache_options" => {
+            &[Quirk::NoPromptCache, Quirk::NoCacheRetention]
         }
-        "reasoning_effort" => Quirk::NoReasoningEffort,
-        "seed" => Quirk::NoSeed,
-        "logprobs" | "top_logprobs" => Quirk::NoLogprobs,
-        "logit_bias" => Quirk::NoLogitBias,
-        "presence_penalty" | "frequency_penalty" => Quirk::NoPenalties,
-        "n" => Quirk::OneChoice,
-        _ => return None,
-    })
+        "reasoning_effort" => &[Quirk::NoReasoningEffort],
+        "seed" => &[Quirk::NoSeed],
+        "logprobs" | "top_logprobs" => &[Quirk::NoLogprobs],
+        "logit_bias" => &[Quirk::NoLogitBias],
+        "presence_penalty" | "frequency_penalty" => &[Quirk::NoPenalties],
+        "n" => &[Quirk::OneChoice],
+        _ => &[],
+    }
 }
 
 /// Whether a member says only what is the case without it.
@@ -91,7 +93,7 @@ impl Fit<'_> {
         let all = members(raw);
         let quirks = self.quirks;
         let leaves_out = |member: &Member<'_>| {
-            member.key.and_then(without).is_some_and(|quirk| quirks.has(quirk))
+            member.key.is_some_and(|key| without(key).iter().any(|quirk| quirks.has(*quirk)))
         };
         let both = quirks.has(Quirk::MaxTokens)
             && get(&all, "max_tokens").is_some()
@@ -124,6 +126,12 @@ impl Fit<'_> {
             }
             "seed" if has(Quirk::RandomSeed) => {
                 rename(self.json, member, "random_seed", &mut self.edits);
+            }
+            "service_tier" | "reasoning_effort" => {
+                let said = words::said(key, member.value.get(), self.quirks);
+                let Some(words::Said { word, loss }) = said else { return };
+                replace(self.json, member.value.get(), word.as_bytes(), &mut self.edits);
+                self.losses.extend(loss);
             }
             "response_format" if has(Quirk::NoJsonSchema) => self.response_format(member.value),
             "tool_choice" => self.tool_choice(member.value),
@@ -207,7 +215,10 @@ impl Fit<'_> {
         {
             replace(self.json, role.get(), br#""system""#, &mut self.edits);
         }
-        if self.sealed {
+        if let Some(content) = get(&all, "content").filter(|_| parts::differ(self.quirks)) {
+            parts::adapt(self.json, content, self.quirks, &mut self.edits);
+        }
+        if self.sealed || self.quirks.has(Quirk::ShortCallIds) {
             self.id(get(&all, "tool_call_id"));
             for call in get(&all, "tool_calls").map(elements).unwrap_or_default() {
                 self.id(get(&members(call.value), "id"));
@@ -219,8 +230,15 @@ impl Fit<'_> {
         let Some(id) = id.and_then(|id| id.get().strip_prefix('"')?.strip_suffix('"')) else {
             return;
         };
-        let own = call_id::apart(id).0;
-        if own.len() < id.len() && !id.contains('\\') {
+        let own = match self.sealed && !id.contains('\\') {
+            true => call_id::apart(id).0,
+            false => id,
+        };
+        let own = match self.quirks.has(Quirk::ShortCallIds) {
+            true => words::short_id(own),
+            false => Cow::Borrowed(own),
+        };
+        if *own != *id {
             replace(self.json, id, own.as_bytes(), &mut self.edits);
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) service_tier: Option<String>,
     /// Addresses of sources, of the whole answer: an extension of xAI and Perplexity.
     pub(crate) citations: Option<Vec<IgnoredAny>>,
+    /// What the provider thinks of the words.
+    pub(crate) moderation: Option<IgnoredAny>,
     #[serde(default)]
     pub(crate) error: Said,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Message<'a> {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Audio {
+    /// Names the sound in later turns.
+    pub(crate) id: Option<IgnoredAny>,
     pub(crate) data: Option<String>,
     pub(crate) transcript: Option<String>,
 }

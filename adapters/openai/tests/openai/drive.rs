@@ -127,6 +127,7 @@ impl Assembly {
                 assert!(!std::mem::replace(&mut self.choices[at].1, true), "finished twice");
                 self.choices[at].0.finish = finish.clone();
             }
+            Delta::ServiceTier(_) => {}
             Delta::Failure(_) => self.over = true,
             Delta::Citation { part, citation } => match self.open(*part) {
                 Part::Text(it) => it.citations.push(citation.clone()),

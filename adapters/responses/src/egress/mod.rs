@@ -5,10 +5,11 @@ mod request;
 mod response;
 mod stream;
 
-use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::chat::{ChatRequest, ChatResponse, Media};
 use adapters_canonical::dialect::{Egress, StreamDecoder, Target, UpstreamRequest};
 use adapters_canonical::failure::UpstreamError;
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::media::MediaKind;
 use adapters_canonical::operation::CountEgress;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue};
 
@@ -45,6 +46,14 @@ impl Egress for ResponsesUpstream {
 
     fn decode_error(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> UpstreamError {
         error::decode(status, headers, body)
+    }
+
+    fn wants_data(&self, kind: MediaKind, _: &Media) -> bool {
+        match kind {
+            MediaKind::Audio => true,
+            // `image_url` and `file_url` are addresses; films are not taken.
+            MediaKind::Image | MediaKind::Document | MediaKind::Video => false,
+        }
     }
 
     fn counting(&self) -> Option<&dyn CountEgress> {

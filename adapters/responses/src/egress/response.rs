@@ -5,8 +5,9 @@ use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Media, MediaSource, Opaque, Part, Text, Thought,
     ToolCall, ToolKind,
 };
+use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::Dialect;
-use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::read;
 use adapters_json::string::Str;
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use crate::ingress::annotation;
 use crate::passthrough;
 use crate::wire::item::{Content, Item, Logprob, Words};
 use crate::wire::response::{Response, seconds};
+use crate::wire::usage::ToolUsage;
 
 /// Reads a response object.
 ///
@@ -42,10 +44,11 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
             "stands where the answer should be, or none is there",
         ));
     };
-    let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
+    let mut read = Read::default();
     for (at, raw) in output.iter().enumerate() {
-        item(raw, &format!("output[{at}]"), &mut parts, &mut logprobs)?;
+        item(raw, &format!("output[{at}]"), &mut read)?;
     }
+    let Read { parts, logprobs, mut losses } = read;
     let parts: Vec<_> = parts
         .into_iter()
         .flat_map(|part| {
@@ -53,6 +56,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
             [Some(part), carrier].into_iter().flatten()
         })
         .collect();
+    losses.extend(finish_loss(&response));
+    losses.extend(drawing_loss(&response));
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let finish = finish(&response, calls);
     let logprobs = Some(logprobs).filter(|tokens| !tokens.is_empty());
@@ -65,7 +70,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
         usage,
         service_tier: response.service_tier,
     };
-    Ok(value.into())
+    Ok(Translated { value, losses })
 }
 
 /// Why the answer ended.
@@ -90,16 +95,48 @@ pub(super) fn finish(response: &Response<'_>, calls: bool) -> Finish {
     }
 }
 
-/// Reads an item that is complete.
-pub(super) fn item(
-    raw: &RawValue,
-    path: &str,
-    parts: &mut Vec<Part>,
-    logprobs: &mut Vec<TokenLogprob>,
-) -> Result<(), DecodeError> {
+/// What the last event of a stream says of the end.
+pub(super) fn ended(response: Response<'_>, calls: bool) -> Vec<Delta> {
+    let finish = finish(&response, calls);
+    let losses = finish_loss(&response).into_iter().chain(drawing_loss(&response));
+    let mut deltas: Vec<Delta> = losses.map(Delta::Loss).collect();
+    deltas.extend(response.service_tier.map(Delta::ServiceTier));
+    let usage = passthrough::tokens(response.usage, response.tool_usage.as_ref());
+    deltas.extend(usage.map(Delta::Usage));
+    deltas.push(Delta::Finish { choice: 0, finish });
+    deltas
+}
+
+/// What a reason to end says that the shared ones do not.
+fn finish_loss(response: &Response<'_>) -> Option<Loss> {
+    let native = response.incomplete_details.as_ref()?.reason.as_deref()?;
+    let own = !matches!(native, "content_filter" | "max_output_tokens");
+    let reason = "a reason of the provider's own; reported as complete";
+    own.then(|| Loss::adapted("incomplete_details.reason", reason))
+}
+
+/// That pictures were counted apart.
+fn drawing_loss(response: &Response<'_>) -> Option<Loss> {
+    let drew = response.tool_usage.as_ref().is_some_and(ToolUsage::drew);
+    let why = "tokens of pictures that were drawn are not counted";
+    drew.then(|| Loss::dropped("tool_usage.image_gen", why))
+}
+
+/// What items say, one after another.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) parts: Vec<Part>,
+    pub(super) logprobs: Vec<TokenLogprob>,
+    pub(super) losses: Vec<Loss>,
+}
+
+/// Reads an item that is complete. `path` names it in errors and losses.
+pub(super) fn item(raw: &RawValue, path: &str, out: &mut Read) -> Result<(), DecodeError> {
     let item: Item<'_> = read::object(raw, path)?;
+    losses(&item, path, &mut out.losses);
+    let parts = &mut out.parts;
     match item.kind.as_deref().unwrap_or_default() {
-        "message" => message(&item, path, parts, logprobs)?,
+        "message" => message(&item, path, out)?,
         "reasoning" => parts.push(Part::Reasoning(thought(item))),
         kind @ ("function_call" | "custom_tool_call") => {
             let kind = tool_kind(kind);
@@ -135,12 +172,37 @@ pub(super) fn call_id(item: &Item<'_>) -> String {
     named(&item.call_id).or_else(|| named(&item.id)).unwrap_or_else(|| "call_0".to_owned())
 }
 
-fn message(
-    item: &Item<'_>,
-    path: &str,
-    parts: &mut Vec<Part>,
-    logprobs: &mut Vec<TokenLogprob>,
-) -> Result<(), DecodeError> {
+/// The phase that a message has unless it says otherwise.
+const FINAL: &str = "\"final_answer\"";
+
+/// What of an item has no place in the canonical answer.
+fn losses(item: &Item<'_>, path: &str, losses: &mut Vec<Loss>) {
+    let kind = item.kind.as_deref().unwrap_or_default();
+    let mut lose = |name: &str, why: &'static str| {
+        losses.push(Loss::dropped(format!("{path}.{name}"), why));
+    };
+    match kind {
+        "message" if item.phase.is_some_and(|phase| phase.get() != FINAL) => {
+            lose("phase", "that words are a remark, and not yet the answer, is not told");
+        }
+        "function_call" | "custom_tool_call" if item.namespace.is_some() => {
+            lose("namespace", "functions have no namespaces");
+        }
+        "image_generation_call" if item.revised_prompt.is_some() => {
+            lose("revised_prompt", "in what words a picture was drawn has no place");
+        }
+        "reasoning" => {
+            let summary = item.summary.as_ref().is_some_and(|words| !words.is_empty());
+            let content = item.content.is_some_and(|raw| !matches!(raw.get(), "[]" | "null"));
+            if summary && content {
+                lose("content", "a thought is told by its summary, not word for word");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn message(item: &Item<'_>, path: &str, out: &mut Read) -> Result<(), DecodeError> {
     let Some(content) = item.content else { return Ok(()) };
     let content: Vec<&RawValue> = serde_json::from_str(content.get())
         .map_err(|_| DecodeError::shape(format!("{path}.content"), "must be a list of parts"))?;
@@ -148,15 +210,33 @@ fn message(
         let content: Content<'_> = read::object(raw, &format!("{path}.content[{at}]"))?;
         match &*content.kind {
             "output_text" => {
-                let annotations = content.annotations.unwrap_or_default();
-                logprobs.extend(content.logprobs.unwrap_or_default().into_iter().map(token));
-                parts.push(Part::Text(Text {
-                    citations: annotations.into_iter().filter_map(annotation::read).collect(),
+                let mut citations = Vec::new();
+                for (nth, raw) in content.annotations.unwrap_or_default().into_iter().enumerate() {
+                    match annotation::read(raw) {
+                        Some(citation) => {
+                            if annotation::in_container(raw) {
+                                out.losses.push(Loss::dropped(
+                                    format!("{path}.content[{at}].annotations[{nth}].container_id"),
+                                    "which container holds a file has no place",
+                                ));
+                            }
+                            citations.push(citation);
+                        }
+                        None => out.losses.push(Loss::dropped(
+                            format!("{path}.content[{at}].annotations[{nth}]"),
+                            "not a known kind of annotation",
+                        )),
+                    }
+                }
+                out.logprobs.extend(content.logprobs.unwrap_or_default().into_iter().map(token));
+                out.parts.push(Part::Text(Text {
+                    citations,
                     ..content.text.unwrap_or_default().into()
                 }));
             }
-            "refusal" => parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
-            _ => parts
+            "refusal" => out.parts.push(Part::Refusal(content.refusal.unwrap_or_default())),
+            _ => out
+                .parts
                 .push(Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() })),
         }
     }

@@ -350,8 +350,10 @@ impl State {
         if matches!(before, Some(Progress::Done)) {
             return Ok(());
         }
-        let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
-        let read = response::item(raw, "item", &mut parts, &mut logprobs);
+        let mut said = response::Read::default();
+        let read = response::item(raw, &format!("output[{at}]"), &mut said);
+        let response::Read { parts, logprobs, losses } = said;
+        out.extend(losses.into_iter().map(Delta::Loss));
         match before {
             Some(Progress::Message { begun, open, .. }) => {
                 if let Some((_, mut open)) = open {
@@ -401,12 +403,8 @@ impl State {
             }
         }
         self.close_all(out);
-        let finish = response::finish(&response, self.parts.any_call);
         self.done = true;
-        if let Some(usage) = passthrough::tokens(response.usage, response.tool_usage.as_ref()) {
-            out.push(Delta::Usage(usage));
-        }
-        out.push(Delta::Finish { choice: 0, finish });
+        out.extend(response::ended(response, self.parts.any_call));
         Ok(())
     }
 

@@ -24,6 +24,12 @@ pub(crate) fn read(raw: &RawValue) -> Option<Citation> {
     })
 }
 
+/// Whether it is about a file in a container.
+pub(crate) fn in_container(raw: &RawValue) -> bool {
+    let wire = serde_json::from_str::<Annotation>(raw.get());
+    wire.is_ok_and(|wire| wire.container_id.is_some())
+}
+
 /// Writes one of `text`; `None` if this dialect has no words for its source. One that was an
 /// annotation of this dialect stays as it was.
 pub(crate) fn write(citation: &Citation, text: &str) -> Option<Box<RawValue>> {

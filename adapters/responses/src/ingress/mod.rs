@@ -14,6 +14,7 @@ mod request;
 mod response;
 mod stream;
 mod tool;
+mod vocabulary;
 
 use std::borrow::Cow;
 
@@ -26,10 +27,12 @@ use adapters_canonical::ingress::{
     Asked, Envelope, Framing, Ingress, ModelEntry, Opening, StreamTap,
 };
 use adapters_canonical::loss::{DecodeError, Translated};
+use adapters_canonical::unsaid::Vocabulary;
 use adapters_canonical::usage::Usage;
 use adapters_json::{edit, write};
 use adapters_openai_words::{failure, models};
 
+use self::vocabulary::VOCABULARY;
 use crate::passthrough;
 
 pub use stream::ResponseStreamEncoder;
@@ -84,6 +87,10 @@ impl Ingress for Responses {
 
     fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
         paths::client_path(request, path)
+    }
+
+    fn vocabulary(&self) -> &'static Vocabulary {
+        &VOCABULARY
     }
 
     fn encode_response(

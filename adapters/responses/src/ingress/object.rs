@@ -13,7 +13,7 @@ use super::echo::{Echo, one_line};
 use crate::wire::usage::Usage;
 
 /// The tiers that clients know.
-const TIERS: &[&str] = &["auto", "default", "flex", "scale", "priority", "fast"];
+pub(super) const TIERS: &[&str] = &["auto", "default", "flex", "scale", "priority", "fast"];
 
 /// The schema wants the pictures to be counted where searches are.
 const NO_IMAGES: &[u8] = br#","tool_usage":{"image_gen":{"input_tokens":0,"input_tokens_details":{"image_tokens":0,"text_tokens":0},"output_tokens":0,"total_tokens":0},"web_search":{"num_requests":"#;

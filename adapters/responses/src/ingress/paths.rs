@@ -97,6 +97,7 @@ fn in_message(message: &Message, base: &str, rest: &str) -> String {
 fn in_content(rest: &str) -> String {
     rest.replace(".image_url.url", ".image_url")
         .replace(".image_url.detail", ".detail")
+        .replace(".file.file_data", ".file_url")
         .replace(".file.", ".")
         .replace(".cache_control", ".prompt_cache_breakpoint")
 }

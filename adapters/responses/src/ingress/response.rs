@@ -5,10 +5,12 @@ use adapters_canonical::chat::{
 };
 use adapters_canonical::dialect::{AnswerContext, Dialect};
 use adapters_canonical::hosted::HostedStep;
-use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::loss::Translated;
+use adapters_canonical::unsaid::unsaid;
 
 use super::item::{self, Call};
 use super::object::{Head, Rest, State};
+use super::vocabulary::VOCABULARY;
 use crate::hosted;
 use crate::seal::Seal;
 use crate::wire::item::{Logprob, Status};
@@ -23,31 +25,20 @@ pub(super) fn encode_response(
     context: &AnswerContext,
 ) -> Translated<Vec<u8>> {
     let head = Head::new(&response.id, &response.model, response.created, context);
-    let mut items = Items {
-        head: &head,
-        done: Vec::new(),
-        message: Vec::new(),
-        steps: Vec::new(),
-        losses: Vec::new(),
-    };
-    let mut choices = response.choices.iter();
+    let mut items = Items { head: &head, done: Vec::new(), message: Vec::new(), steps: Vec::new() };
     // A prompt that was blocked has no answer at all.
     let blocked = Finish::from(FinishReason::ContentFilter);
-    let first = choices.next();
+    let first = response.choices.first();
     let finish = first.map_or(&blocked, |choice| &choice.finish);
     if let Some(choice) = first {
         items.choice(choice);
-    }
-    for choice in choices {
-        let path = format!("choices[{}]", choice.index);
-        items.losses.push(Loss::dropped(path, "a response holds one answer"));
     }
     let mut value = Vec::with_capacity(2048);
     let state = State::Ended { finish, at: Some(context.created) };
     let rest =
         Rest { usage: response.usage.as_ref(), service_tier: response.service_tier.as_deref() };
     head.write(&mut value, state, items.done.iter().map(Vec::as_slice), &rest);
-    Translated { value, losses: items.losses }
+    Translated { value, losses: unsaid(&VOCABULARY, response) }
 }
 
 struct Items<'a> {
@@ -57,7 +48,6 @@ struct Items<'a> {
     message: Vec<item::Part>,
     /// What was done with tools of the provider, with its name there and its place here.
     steps: Vec<(String, usize, hosted::Item)>,
-    losses: Vec<Loss>,
 }
 
 impl Items<'_> {
@@ -65,49 +55,40 @@ impl Items<'_> {
         let mut tokens = item::logprobs(choice.logprobs.as_deref().unwrap_or_default());
         let texts = choice.parts.iter().filter(|part| matches!(part, Part::Text(_))).count();
         let mut left = texts;
-        for (at, part) in choice.parts.iter().enumerate() {
+        for part in &choice.parts {
             match part {
                 Part::Text(text) => {
                     left -= 1;
                     let tokens = of_text(&mut tokens, &text.text, left == 0);
-                    self.text(text, tokens, at);
+                    self.text(text, tokens);
                 }
                 Part::Refusal(refusal) => self.message.push(item::Part::Refusal(refusal.clone())),
                 Part::Reasoning(thought) if thought.carries(Dialect::Responses).is_some() => {}
                 Part::Reasoning(thought) => self.thought(thought),
                 Part::ToolCall(call) => self.call(call),
-                Part::Hosted(step) => self.hosted(step, at),
-                Part::Opaque(opaque) => match item::opaque(opaque) {
-                    Some(item) => self.item(|_| item),
-                    None => self.lost(at, "only clients of another dialect know what it is"),
-                },
-                Part::Image(media) => {
-                    let id = self.next_id("ig");
-                    match item::image(&id, media) {
-                        Some(item) => self.item(|_| item),
-                        None => self.lost(at, "a picture must be in the answer, not elsewhere"),
+                Part::Hosted(step) => self.hosted(step),
+                Part::Opaque(opaque) => {
+                    if let Some(item) = item::opaque(opaque) {
+                        self.item(|_| item);
                     }
                 }
-                Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {
-                    self.lost(at, "a response has no words for it");
+                Part::Image(media) => {
+                    let id = self.next_id("ig");
+                    if let Some(item) = item::image(&id, media) {
+                        self.item(|_| item);
+                    }
                 }
+                // The vocabulary says what is left out.
+                Part::Audio(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {}
             }
         }
         let whole = matches!(choice.finish.reason, FinishReason::Stop | FinishReason::ToolCalls);
         self.close(if whole { Status::Completed } else { Status::Incomplete });
     }
 
-    fn text(&mut self, text: &Text, logprobs: Vec<Logprob>, at: usize) {
-        let mut annotations = Vec::with_capacity(text.citations.len());
-        for (nth, citation) in text.citations.iter().enumerate() {
-            match item::annotated(citation, &text.text) {
-                Some(annotation) => annotations.push(annotation),
-                None => self.losses.push(Loss::dropped(
-                    format!("choices[0].message.content[{at}].citations[{nth}]"),
-                    "a response cites addresses and files only",
-                )),
-            }
-        }
+    fn text(&mut self, text: &Text, logprobs: Vec<Logprob>) {
+        let annotations =
+            text.citations.iter().filter_map(|it| item::annotated(it, &text.text)).collect();
         self.message.push(item::Part::Text { text: text.text.clone(), annotations, logprobs });
         if let Some(seal) = &text.signature {
             self.item(|id| item::sealed(&id("rs"), Seal::Text(seal)));
@@ -123,7 +104,7 @@ impl Items<'_> {
     }
 
     /// What was done and what came of it are one item, though they may come apart.
-    fn hosted(&mut self, step: &HostedStep, at: usize) {
+    fn hosted(&mut self, step: &HostedStep) {
         if let Some(own) = step.own(Dialect::Responses).and_then(item::opaque) {
             return self.item(|_| own);
         }
@@ -137,9 +118,7 @@ impl Items<'_> {
             return;
         }
         let begun = self.steps.iter_mut().rev().find(|(id, ..)| *id == step.id);
-        let Some((_, place, item)) = begun else {
-            return self.lost(at, "what came of something that is not known");
-        };
+        let Some((_, place, item)) = begun else { return };
         item.outcome.clone_from(&step.outcome);
         if let Some(done) = self.done.get_mut(*place) {
             *done = item.json(item.ended());
@@ -176,11 +155,6 @@ impl Items<'_> {
             let id = self.next_id("msg");
             self.done.push(item::message(&id, status, &parts));
         }
-    }
-
-    fn lost(&mut self, at: usize, reason: &'static str) {
-        let path = format!("choices[0].message.content[{at}]");
-        self.losses.push(Loss::dropped(path, reason));
     }
 }
 

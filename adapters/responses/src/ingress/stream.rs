@@ -40,6 +40,7 @@ pub struct ResponseStreamEncoder {
     /// Probabilities of tokens that are to be said.
     tokens: Vec<Logprob>,
     usage: Option<Usage>,
+    service_tier: Option<String>,
     finish: Option<Finish>,
     ended: bool,
 }
@@ -119,6 +120,7 @@ impl ResponseStreamEncoder {
             open: Vec::new(),
             tokens: Vec::new(),
             usage: None,
+            service_tier: None,
             finish: None,
             ended: false,
         }
@@ -284,7 +286,7 @@ impl ResponseStreamEncoder {
             Some(failure) => State::Failed { failure, request_id: &self.context.request_id },
             None => State::Ended { finish: &finish, at: None },
         };
-        let rest = Rest { usage: self.usage.as_ref(), service_tier: None };
+        let rest = Rest { usage: self.usage.as_ref(), service_tier: self.service_tier.as_deref() };
         if let Some(events) = &mut self.events {
             events.end(out, state, self.output.items(), &rest);
         }
@@ -310,6 +312,7 @@ impl StreamEncoder for ResponseStreamEncoder {
             Delta::Logprobs { choice: 0, tokens } => self.tokens.extend(item::logprobs(tokens)),
             Delta::PartEnd { part } => self.part_end(out, *part),
             Delta::Usage(newer) => self.usage.get_or_insert_default().update(newer),
+            Delta::ServiceTier(tier) => self.service_tier = Some(tier.clone()),
             Delta::Finish { choice: 0, finish } => {
                 self.close_all(out, status(finish.reason), true);
                 self.finish = Some(finish.clone());

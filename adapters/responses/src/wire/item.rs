@@ -22,8 +22,9 @@ pub(crate) struct Item<'a> {
     pub(crate) output: Option<&'a RawValue>,
     pub(crate) summary: Option<Vec<Words>>,
     pub(crate) encrypted_content: Option<String>,
-    pub(crate) phase: Option<IgnoredAny>,
+    pub(crate) phase: Option<&'a RawValue>,
     pub(crate) namespace: Option<IgnoredAny>,
+    pub(crate) revised_prompt: Option<IgnoredAny>,
 }
 
 /// `summary_text` or `reasoning_text`.

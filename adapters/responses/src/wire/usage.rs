@@ -47,6 +47,12 @@ struct OutputDetails {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct ToolUsage {
     web_search: Option<WebSearch>,
+    image_gen: Option<ImageGen>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct ImageGen {
+    total_tokens: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,6 +63,12 @@ struct WebSearch {
 impl ToolUsage {
     pub(crate) fn web_searches(&self) -> Option<u64> {
         self.web_search.as_ref()?.num_requests
+    }
+
+    /// Whether tokens of pictures are counted.
+    pub(crate) fn drew(&self) -> bool {
+        let tokens = self.image_gen.as_ref().and_then(|it| it.total_tokens);
+        tokens.is_some_and(|tokens| tokens > 0)
     }
 }
 

@@ -85,7 +85,7 @@ fn a_second_answer_and_foreign_parts_are_reported() {
     let answer = ChatResponse { choices, ..ChatResponse::default() };
     let losses = Responses.encode_response(&answer, &context()).losses;
     let paths: Vec<_> = losses.iter().map(|loss| &*loss.path).collect();
-    assert_eq!(paths, ["choices[0].message.content[0]", "choices[1]"]);
+    assert_eq!(paths, ["choices[0].parts[0]", "choices[1]"]);
 }
 
 #[test]

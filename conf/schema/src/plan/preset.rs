@@ -58,7 +58,7 @@ impl Preset {
             Self::DeepSeek => "https://api.deepseek.com",
             Self::Xai => "https://api.x.ai/v1",
             Self::OpenRouter => "https://openrouter.ai/api/v1",
-            Self::Together => "https://api.together.xyz/v1",
+            Self::Together => "https://api.together.ai/v1",
             Self::Fireworks => "https://api.fireworks.ai/inference/v1",
             Self::Cerebras => "https://api.cerebras.ai/v1",
             Self::Vllm => "http://127.0.0.1:8000/v1",

@@ -11,7 +11,7 @@ use crate::gateway::Gateway;
 
 /// A recorded form of an answer: whole or streamed, as it is asked for.
 fn answering(case: &str) -> Script {
-    let folder = format!("{}/../fixtures/answers/{case}", env!("CARGO_MANIFEST_DIR"));
+    let folder = format!("{}/../fixtures/hosted/{case}", env!("CARGO_MANIFEST_DIR"));
     let whole: Value =
         serde_json::from_slice(&std::fs::read(format!("{folder}/response.json")).unwrap()).unwrap();
     let events = Bytes::from(std::fs::read(format!("{folder}/stream.sse")).unwrap());

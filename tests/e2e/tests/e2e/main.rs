@@ -34,6 +34,7 @@ mod keepalive;
 mod last_word;
 mod llmock;
 mod losses;
+mod media;
 mod mock_model;
 mod observed;
 mod outliers;

@@ -151,9 +151,9 @@ fn the_official_types_take_every_golden_request() {
 fn the_official_types_take_every_golden_answer() {
     for (script, folder, least) in [
         ("validate_anthropic.py", "anthropic", 20),
-        ("validate_anthropic.py", "answers", 8),
+        ("validate_anthropic.py", "hosted", 8),
         ("validate_gemini.py", "gemini", 20),
-        ("validate_gemini.py", "answers", 20),
+        ("validate_gemini.py", "hosted", 20),
     ] {
         let said = judged(script, folder);
         let counted = said.lines().last().and_then(|line| line.split(' ').next()?.parse().ok());
@@ -220,7 +220,7 @@ async fn llm_comply_passes_every_dialect_whoever_answers() {
 /// Strictly, and put together from a stream: what the fixtures of the dialect say a client gets.
 #[test]
 fn responses_are_what_the_types_of_the_python_sdk_say() {
-    let cases = ["responses", "answers"]
+    let cases = ["responses", "hosted"]
         .into_iter()
         .flat_map(|folder| fs::read_dir(checkout().join("tests/fixtures").join(folder)).unwrap());
     let files = cases.flat_map(|case| {

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use adapters_canonical::chat::{
-    Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall, ToolKind, ToolResult,
+    CacheBreakpoint, Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall,
+    ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
@@ -146,13 +147,15 @@ pub(super) fn messages<'a>(
 ) -> Result<Vec<Message<'a>>, DecodeError> {
     let mut messages = Vec::with_capacity(turns.len());
     for (index, turn) in turns.iter().enumerate() {
-        Writer { index, quirks, losses }.turn(turn, &mut messages)?;
+        Writer { index, part: 0, quirks, losses }.turn(turn, &mut messages)?;
     }
     Ok(messages)
 }
 
 struct Writer<'l> {
     index: usize,
+    /// Which part of the content is written.
+    part: usize,
     quirks: Quirks,
     losses: &'l mut Vec<Loss>,
 }
@@ -167,6 +170,7 @@ impl Writer<'_> {
         let (mut parts, mut tool_calls, mut results) = (Vec::new(), Vec::new(), 0);
         let mut thoughts: Vec<&Thought> = Vec::new();
         for part in &turn.parts {
+            let of_content = !matches!(part, Part::ToolCall(_) | Part::Reasoning(_));
             match part {
                 Part::ToolCall(it) => tool_calls.push(self.call(it)),
                 Part::Reasoning(thought) => thoughts.push(thought),
@@ -188,6 +192,7 @@ impl Writer<'_> {
                 | Part::Hosted(_)
                 | Part::Opaque(_) => parts.extend(self.part(part)?),
             }
+            self.part += usize::from(of_content);
         }
         let mut message = self.thoughts(&thoughts);
         if results > 0 && parts.is_empty() && tool_calls.is_empty() {
@@ -268,9 +273,12 @@ impl Writer<'_> {
             self.losses.push(Loss::dropped(path, "the provider cannot tell a failed tool"));
         }
         let mut parts = Vec::new();
+        let at = std::mem::take(&mut self.part);
         for part in &result.parts {
             parts.extend(self.part(part)?);
+            self.part += 1;
         }
+        self.part = at;
         Ok(Message {
             role: "tool",
             content: Some(content(parts)),
@@ -286,6 +294,9 @@ impl Writer<'_> {
             Part::Image(media) => KnownPart::ImageUrl { image_url: self.address(media)? },
             Part::Video(media) => KnownPart::VideoUrl { video_url: self.address(media)? },
             Part::Audio(media) => KnownPart::InputAudio { input_audio: self.sound(media)? },
+            Part::Document(Media { source: MediaSource::Text(words), name, cache, .. }) => {
+                self.document_in_words(words, name.is_some(), cache.as_ref())
+            }
             Part::Document(media) => KnownPart::File { file: self.file(media)? },
             Part::Hosted(step) => match step.in_words() {
                 Some(words) => {
@@ -328,8 +339,22 @@ impl Writer<'_> {
         }
     }
 
+    fn document_in_words<'a>(
+        &mut self,
+        text: &'a str,
+        named: bool,
+        cache: Option<&'a CacheBreakpoint>,
+    ) -> KnownPart<'a> {
+        if named {
+            let reason = "a document of plain text is said as words, without its name";
+            self.losses.push(Loss::adapted(self.path(), reason));
+        }
+        let cache = cache.filter(|_| self.quirks.has(Quirk::CacheControl));
+        KnownPart::Text { text: Cow::Borrowed(text), cache_control: cache.map(CacheControl::new) }
+    }
+
     fn path(&self) -> String {
-        format!("messages[{}].content", self.index)
+        format!("messages[{}].content[{}]", self.index, self.part)
     }
 
     fn address<'a>(&self, media: &'a Media) -> Result<Address<'a>, DecodeError> {
@@ -352,6 +377,10 @@ impl Writer<'_> {
         };
         match &media.source {
             MediaSource::Base64(data) => Ok(Sound { data, format }),
+            // Made plain with everything else that is peculiar to the server.
+            MediaSource::Url(data) if self.quirks.has(Quirk::PlainAudio) => {
+                Ok(Sound { data, format })
+            }
             MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => {
                 Err(DecodeError::shape(self.path(), "the provider takes sound as data only"))
             }
@@ -367,6 +396,9 @@ impl Writer<'_> {
                 Ok(File { file_data: Some(data_url(media, data)), file_id: None, filename })
             }
             MediaSource::File(id) => Ok(File { file_data: None, file_id: Some(id), filename }),
+            MediaSource::Url(url) if self.quirks.takes_file_urls() => {
+                Ok(File { file_data: Some(url.clone()), file_id: None, filename })
+            }
             MediaSource::Url(_) | MediaSource::Text(_) => {
                 let reason = "the provider takes documents as data or by id, not at an address";
                 Err(DecodeError::shape(self.path(), reason))

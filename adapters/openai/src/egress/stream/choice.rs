@@ -10,7 +10,7 @@ use super::Parts;
 use super::call::{Calls, fragment, legacy_fragment};
 use super::sound::Sound;
 use crate::citation::{self, characters};
-use crate::egress::response::{Piece, logprobs, picture, piece};
+use crate::egress::response::{Piece, audio_loss, logprobs, picture, piece};
 use crate::thought;
 use crate::wire::answer::Message;
 use crate::wire::content::{Content, Kept, ReasoningDetail};
@@ -47,6 +47,8 @@ struct Open {
     spoken: bool,
     /// Of a text: how many characters of the answer stand before it.
     before: u64,
+    /// Whether any words of it were said.
+    begun: bool,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,9 @@ impl ChoiceState {
         self.say(Words::Refusal, delta.refusal.unwrap_or_default(), out);
         if let Some(audio) = delta.audio {
             self.say(Words::Text, audio.transcript.unwrap_or_default(), out);
+            if audio.id.is_some() {
+                self.lose(audio_loss(self.index), out);
+            }
             if let Some(loss) = self.sound.add(audio.data.as_deref(), self.index) {
                 self.lose(loss, out);
             }
@@ -176,6 +181,9 @@ impl ChoiceState {
             return;
         }
         let part = self.part_of(words, out);
+        if let Some(open) = &mut self.open {
+            open.begun = true;
+        }
         if words == Words::Text {
             self.said = self.said.saturating_add(characters(&text));
         }
@@ -213,7 +221,8 @@ impl ChoiceState {
         self.close_words(out);
         let part = out.parts.next();
         out.deltas.push(Delta::PartStart { part, choice: self.index, kind });
-        self.open = Some(Open { part, words, detail, spoken: false, before: self.said });
+        self.open =
+            Some(Open { part, words, detail, spoken: false, before: self.said, begun: false });
         part
     }
 
@@ -305,7 +314,8 @@ impl ChoiceState {
             self.whole(kind, Some(Sealed { text, signature }), out);
         } else {
             // A sealed detail repeats the whole thought that has been streamed, if it has been.
-            let said = self.open.as_ref().is_some_and(|open| open.words == Words::Thought);
+            let is_said = |open: &Open| open.words == Words::Thought && open.begun;
+            let said = self.open.as_ref().is_some_and(is_said);
             if !has_words && !said {
                 self.say(Words::Thought, text, out);
             }

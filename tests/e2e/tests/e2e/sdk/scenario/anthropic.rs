@@ -103,6 +103,9 @@ pub(super) fn events(answer: &[Piece<'_>]) -> Vec<Bytes> {
         "cache_read_input_tokens": CACHED, "output_tokens": OUTPUT,
         "output_tokens_details": {"thinking_tokens": thinks(answer)}});
     let delta = json!({"stop_reason": stop_reason(answer), "stop_sequence": null});
+    // Has no place elsewhere, so that every SDK meets what the gateway says of losses in a stream.
+    let mut delta = delta;
+    delta["container"] = json!({"id": "container_mock", "expires_at": "2026-11-28T12:00:00Z"});
     events.push(event("message_delta", json!({"delta": delta, "usage": usage})));
     events.push(event("message_stop", json!({})));
     events

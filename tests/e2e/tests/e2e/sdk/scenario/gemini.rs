@@ -101,6 +101,9 @@ pub(super) fn events(answer: &[Piece<'_>]) -> Vec<Bytes> {
     }
     let mut chunks: Vec<Value> =
         pieces.into_iter().map(|piece| response(answer, &[piece], None)).collect();
-    chunks.push(response(answer, &[last], Some("STOP")));
+    let mut last = response(answer, &[last], Some("STOP"));
+    // Has no place elsewhere, so that every SDK meets what the gateway says of losses in a stream.
+    last["modelStatus"] = json!({"modelStage": "STABLE"});
+    chunks.push(last);
     chunks.into_iter().map(|chunk| format!("data: {chunk}\r\n\r\n").into()).collect()
 }

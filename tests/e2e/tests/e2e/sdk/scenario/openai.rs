@@ -101,6 +101,8 @@ pub(super) fn events(answer: &[Piece<'_>]) -> Vec<Bytes> {
     chunks.push(chunk(json!({}), Some(finish(answer))));
     let mut last = completion("chat.completion.chunk", &json!([]));
     last["usage"] = usage(answer);
+    // Has no place elsewhere, so that every SDK meets what the gateway says of losses in a stream.
+    last["moderation"] = json!({"flagged": false});
     chunks.push(last);
     let events = chunks.into_iter().map(|chunk| format!("data: {chunk}\n\n").into());
     events.chain([Bytes::from_static(b"data: [DONE]\n\n")]).collect()

@@ -70,7 +70,11 @@ fn response(answer: &[Piece<'_>], done: bool) -> Value {
         "text": {"format": {"type": "text"}}, "reasoning": {"effort": null, "summary": "auto"},
         "max_output_tokens": null, "max_tool_calls": null, "store": false, "background": false,
         "service_tier": "default", "metadata": {}, "safety_identifier": null,
-        "prompt_cache_key": null, "usage": if done { usage } else { Value::Null }})
+        "prompt_cache_key": null, "usage": if done { usage } else { Value::Null },
+        // Has no place elsewhere, so that every SDK meets what the gateway says of losses.
+        "tool_usage": {"image_gen": {"input_tokens": 1, "input_tokens_details":
+            {"image_tokens": 0, "text_tokens": 1}, "output_tokens": 2, "total_tokens": 3},
+            "web_search": {"num_requests": 0}}})
 }
 
 pub(super) fn whole(answer: &[Piece<'_>]) -> Value {
