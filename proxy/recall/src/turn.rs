@@ -96,7 +96,6 @@ fn is_sealed(part: &Part) -> bool {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_)
         | Part::Opaque(_) => false,
     }
 }
@@ -123,7 +122,6 @@ fn slot(part: &Part) -> Option<Slot> {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
-        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     }
 }

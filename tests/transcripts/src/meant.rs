@@ -36,7 +36,6 @@ pub fn whole(answer: &ChatResponse) -> Said {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::ToolResult(_)
-                | Part::Hosted(_)
                 | Part::Opaque(_) => {}
             }
         }
@@ -71,7 +70,6 @@ pub fn streamed(deltas: &[Delta]) -> Said {
                     | PartKind::Refusal
                     | PartKind::Image(_)
                     | PartKind::Audio(_)
-                    | PartKind::Hosted(_)
                     | PartKind::Opaque(_) => {}
                 }
             }
@@ -121,7 +119,7 @@ fn tokens(usage: &Usage) -> Tokens {
 
 fn finish(reason: FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop | FinishReason::Pause => "stop",
+        FinishReason::Stop => "stop",
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter => "content_filter",

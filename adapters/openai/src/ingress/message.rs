@@ -278,7 +278,6 @@ fn cache_last(parts: &mut [Part], control: Option<CacheControl>) {
             | Part::Refusal(_)
             | Part::ToolCall(_)
             | Part::ToolResult(_)
-            | Part::Hosted(_)
             | Part::Opaque(_),
         )
         | None => return,
