@@ -96,7 +96,7 @@ fn with(mut value: Value, members: Map<String, Value>) -> Value {
 // Chat completions.
 
 fn chat_message() -> impl Strategy<Value = (Value, bool)> {
-    let call = ("[a-z0-9]{1,6}", arguments(), any::<bool>()).prop_map(|(id, given, custom)| {
+    let call = ("[a-z0-9]{9}", arguments(), any::<bool>()).prop_map(|(id, given, custom)| {
         let id = format!("call_{id}");
         match custom {
             true => {
@@ -450,7 +450,7 @@ fn block() -> impl Strategy<Value = Value> {
             json!({"type": "thinking", "thinking": text, "signature": seal})
         }),
         1 => seal().prop_map(|data| json!({"type": "redacted_thinking", "data": data})),
-        2 => ("[a-z0-9]{1,6}", arguments()).prop_map(|(id, input)| {
+        2 => ("[a-z0-9]{9}", arguments()).prop_map(|(id, input)| {
             json!({"type": "tool_use", "id": format!("toolu_{id}"), "name": "f", "input": input})
         }),
         1 => arguments().prop_map(|input| {
@@ -501,7 +501,7 @@ fn part() -> impl Strategy<Value = Value> {
             .prop_map(move |(text, seal)| sealed(json!({"text": text}), seal)),
         1 => (words(), prop::option::of(seal()))
             .prop_map(move |(text, seal)| sealed(json!({"text": text, "thought": true}), seal)),
-        2 => ("[a-z0-9]{1,6}", arguments(), prop::option::of(seal())).prop_map(
+        2 => ("[a-z0-9]{9}", arguments(), prop::option::of(seal())).prop_map(
             move |(id, args, seal)| {
                 sealed(json!({"functionCall": {"id": id, "name": "f", "args": args}}), seal)
             },
