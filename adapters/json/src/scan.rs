@@ -29,8 +29,12 @@ pub fn member<'a>(body: &'a [u8], key: &str) -> Option<&'a [u8]> {
 ///
 /// Only what follows it is looked at, which is enough to know that it is no other's member and no part of
 /// a text, if `body` is JSON at all: behind it must come the end of one object and then nothing, and a
-/// quote within a text has a backslash before it. `None` says only that it was not found this way.
+/// quote within a text has a backslash before it. So an object that is broken in its middle is not noticed
+/// to be, where one that was cut off is. `None` says only that it was not found this way.
 pub fn late_member<'a, T: Deserialize<'a>>(body: &'a [u8], quoted: &Finder<'_>) -> Option<T> {
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let name = quoted.find_iter(body).last()?;
     if name == 0 || body[name - 1] == b'\\' {
         return None;
@@ -317,6 +321,7 @@ mod tests {
             (r#"{"usage":1,}"#, None),
             (r#"{"usage":}"#, None),
             (r#""usage":1}"#, None),
+            (r#"<p>{"usage":1}"#, None),
             (r#"{"used":1}"#, None),
         ] {
             let value: Option<serde_json::Value> =

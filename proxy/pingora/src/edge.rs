@@ -28,8 +28,15 @@ pub(crate) fn check_header(session: &Session, limits: &Limits) -> Result<(), Fai
 
 /// Refuses one more request if there is as much to do as there may be, this one counted.
 pub(crate) fn check_load(metrics: &Metrics, limits: &Limits) -> Result<(), Failure> {
-    let full = metrics.in_flight() > limits.in_flight_requests
-        || limits.memory_bytes.is_some_and(|most| metrics.edge.memory() > most);
+    if metrics.in_flight() > limits.in_flight_requests {
+        return Err(Failure::Overloaded);
+    }
+    check_memory(metrics, limits)
+}
+
+/// Refuses what needs memory if as much is in use as may be.
+pub(crate) fn check_memory(metrics: &Metrics, limits: &Limits) -> Result<(), Failure> {
+    let full = limits.memory_bytes.is_some_and(|most| metrics.edge.memory() > most);
     if full { Err(Failure::Overloaded) } else { Ok(()) }
 }
 

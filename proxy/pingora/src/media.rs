@@ -15,9 +15,10 @@ use futures_util::stream;
 use pingora_proxy::Session;
 use proxy_fetch::reach::Reach;
 use proxy_route::Choice;
-use proxy_telemetry::{FetchOutcome, Metrics};
+use proxy_telemetry::FetchOutcome;
 
 use crate::ctx::{ChatExchange, Ctx};
+use crate::edge::check_memory;
 use crate::fetch::{Errand, File, NoFile};
 use crate::gateway::Gateway;
 use crate::routing::{Placeless, idle};
@@ -91,7 +92,7 @@ impl Gateway {
         let missing = missing(chat, &wanted, snapshot).map_err(Placeless::Refused)?;
         if !missing.is_empty() {
             let plan = &snapshot.plan;
-            check_memory(&self.metrics, plan).map_err(Placeless::Refused)?;
+            check_memory(&self.metrics, &plan.limits).map_err(Placeless::Refused)?;
             let fetching = self.fetch_all(&missing, &mut chat.files, plan, request_id);
             // A client that goes away takes its errands with it.
             let fetched = idle(session, fetching).await.map_err(Placeless::Gone)?;
@@ -220,11 +221,6 @@ fn missing(
 
 fn not_fetched(remote: &Remote, fault: MediaFault) -> Failure {
     Failure::MediaNotFetched { path: remote.path.clone(), fault }
-}
-
-fn check_memory(metrics: &Metrics, plan: &Plan) -> Result<(), Failure> {
-    let full = plan.limits.memory_bytes.is_some_and(|most| metrics.edge.memory() > most);
-    if full { Err(Failure::Overloaded) } else { Ok(()) }
 }
 
 fn outcome(got: &Result<File, NoFile>) -> FetchOutcome {
