@@ -2,6 +2,7 @@
 //!
 //! Sans I/O: the filters push what arrived and send on what comes out.
 
+use adapters_canonical::chat::ChatResponse;
 use adapters_canonical::dialect::{AnswerContext, Egress};
 use adapters_canonical::embedding::EmbeddingRequest;
 use adapters_canonical::failure::{Failure, UpstreamError};
@@ -12,7 +13,6 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use serde::de::IgnoredAny;
 
-use crate::seals::Keeper;
 use crate::task::{self, Task};
 
 /// More than any answer that is not streamed needs.
@@ -138,13 +138,13 @@ impl Whole {
         Ok(())
     }
 
-    /// The client's bytes, once the upstream's are complete.
+    /// The client's bytes, once the upstream's are complete; `keep` is shown what was translated.
     pub(crate) fn finish(
         self,
         sides: Sides<'_>,
         streaming: bool,
         context: &AnswerContext,
-        keeper: Option<Box<Keeper>>,
+        keep: impl FnOnce(&ChatResponse),
     ) -> Result<Said, Unusable> {
         let Sides { ingress, egress, passthrough, .. } = sides;
         let body = self.body.into_bytes();
@@ -186,9 +186,7 @@ impl Whole {
             });
         }
         let decoded = egress.decode_response(&body).map_err(Unusable::Malformed)?;
-        if let Some(keeper) = keeper {
-            keeper.whole(&decoded.value);
-        }
+        keep(&decoded.value);
         let encoded = ingress.encode_response(&decoded.value, context);
         let mut losses = decoded.losses;
         losses.extend(encoded.losses);

@@ -143,7 +143,7 @@ pub(crate) fn attempt(
     // The built-in provider speaks OpenAI's dialect but has few of its endpoints.
     let lacks = matches!(chat.task, Task::Pass(_)) && upstream.provider.dialect == Dialect::Mock;
     let passthrough = chat.ingress.dialect() == face.dialect && !lacks;
-    let attempt = |Outgoing { request, losses, usage_injected }, keeper| Attempt {
+    let attempt = |Outgoing { request, losses, usage_injected }, shelf| Attempt {
         place,
         face,
         passthrough,
@@ -158,12 +158,12 @@ pub(crate) fn attempt(
         body: request.body.into(),
         losses,
         usage_injected,
-        keeper,
+        shelf,
         answer: Answer::Awaited,
     };
     let to =
         EgressTarget { model: &target.model, api_version: target.provider.api_version.as_deref() };
-    let (said, keeper) = if passthrough {
+    let (said, shelf) = if passthrough {
         (task::pass(chat, &upstream, face, &to), None)
     } else {
         let memory = snapshot.plan.reasoning_memory;
@@ -174,10 +174,11 @@ pub(crate) fn attempt(
             Ok(said) => said,
             Err(failure) => return Err(media::hint(chat, snapshot, face, failure)),
         };
-        (said, task::keeper(chat, shelf))
+        // A count says nothing that could be kept.
+        (said, shelf.filter(|_| matches!(chat.task, Task::Chat)).map(Box::new))
     };
     may_lose(chat, &target.provider, &said.losses)?;
-    Ok(attempt(said, keeper))
+    Ok(attempt(said, shelf))
 }
 
 /// Fails if something gets lost of a request that may lose nothing.
@@ -231,7 +232,7 @@ pub(crate) fn unsent(
         body: Bytes::new(),
         losses: Vec::new(),
         usage_injected: false,
-        keeper: None,
+        shelf: None,
         answer: Answer::Awaited,
     })
 }

@@ -28,7 +28,7 @@ use crate::handle::Handle;
 use crate::head::{self, Media};
 use crate::media::Files;
 use crate::pass::Passing;
-use crate::seals::{Asker, Keeper};
+use crate::seals::{Asker, Keeper, Shelf};
 use crate::snapshot::Snapshot;
 use crate::task::Task;
 use crate::upstream::{Face, Upstream};
@@ -75,7 +75,7 @@ pub(crate) struct ChatExchange {
     /// What becomes of it if a provider cannot express all of it.
     pub(crate) loss_policy: LossPolicy,
     /// Read only if some attempt must translate.
-    canonical: Option<Box<Translated<ChatRequest>>>,
+    pub(crate) canonical: Option<Box<Translated<ChatRequest>>>,
     /// What it has at addresses and was fetched.
     pub(crate) files: Files,
     /// In canonical form, what is to be embedded.
@@ -109,7 +109,7 @@ pub(crate) struct Attempt {
     /// Whether the usage of the stream is our wish and not the client's.
     pub(crate) usage_injected: bool,
     /// What takes the seals of the answer, if it may have any that its client may forget.
-    pub(crate) keeper: Option<Box<Keeper>>,
+    pub(crate) shelf: Option<Box<Shelf>>,
     pub(crate) answer: Answer,
 }
 
@@ -200,6 +200,13 @@ impl ChatExchange {
             self.embedding = Some(Box::new(request));
         }
         self.embedding.as_deref().ok_or(DecodeError::Truncated)
+    }
+
+    /// What takes the seals of an answer that is streamed, before what was asked is forgotten.
+    pub(crate) fn keeper(&mut self) -> Option<Box<Keeper>> {
+        let shelf = self.attempt.as_mut()?.shelf.take()?;
+        let asked = self.canonical.as_deref()?;
+        Some(Box::new(shelf.keeper(&asked.value.messages)))
     }
 
     /// Forgets what was asked: the answer has begun.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use adapters_canonical::chat::ChatResponse;
 use adapters_canonical::dialect::AnswerContext;
 use adapters_canonical::failure::Failure;
 use adapters_canonical::loss::LossKind;
@@ -190,11 +191,16 @@ pub(crate) fn finish_whole(
     let Some(attempt) = &mut exchange.attempt else { return Ok(Bytes::new()) };
     let Answer::Whole(whole) = std::mem::take(&mut attempt.answer) else { return Ok(Bytes::new()) };
     attempt.answer = Answer::Done;
-    let keeper = attempt.keeper.take();
+    let (shelf, asked) = (attempt.shelf.take(), exchange.canonical.as_deref());
+    let keep = |response: &ChatResponse| {
+        if let (Some(shelf), Some(asked)) = (&shelf, asked) {
+            shelf.keep_whole(response, &asked.value.messages);
+        }
+    };
     let upstream = &attempt.upstream;
     let egress = attempt.face.egress;
     let sides = Sides { ingress, egress, passthrough, task, embedding };
-    let unusable = match whole.finish(sides, streaming, &context, keeper) {
+    let unusable = match whole.finish(sides, streaming, &context, keep) {
         Ok(Said { body, usage, losses, kept_id }) => {
             exchange.outcome.usage = usage;
             exchange.outcome.losses = losses;

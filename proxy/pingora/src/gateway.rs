@@ -195,6 +195,7 @@ impl ProxyHttp for Gateway {
         // Of an answer in one piece they are said when all are known.
         let losses = if streamed { exchange.said_losses() } else { None };
         let reported = exchange.reports_losses();
+        let keeper = if streamed { exchange.keeper() } else { None };
         let mut header = head::client_response(upstream_response, media, losses, named)?;
         if raw {
             pass::keep_form(upstream_response, &mut header)?;
@@ -226,7 +227,7 @@ impl ProxyHttp for Gateway {
                         encoder,
                         unsaid: Box::new(Unsaid::new(exchange.ingress.vocabulary())),
                         reported,
-                        keeper: attempt.keeper.take(),
+                        keeper,
                     };
                     Streamed::translate(attempt.face.egress.decode_stream(), client, provider)
                 }));

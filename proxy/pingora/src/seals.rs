@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use adapters_canonical::chat::{ChatRequest, ChatResponse};
+use adapters_canonical::chat::{ChatRequest, ChatResponse, Message};
 use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::ingress::Envelope;
@@ -46,7 +46,7 @@ pub(crate) struct Shelf {
     now: Instant,
 }
 
-/// Takes what is sealed of one answer.
+/// Takes what is sealed of one answer that is streamed.
 pub(crate) struct Keeper {
     shelf: Shelf,
     context: Context,
@@ -142,33 +142,27 @@ impl Shelf {
         said
     }
 
-    /// Takes what is sealed of the answer to this.
-    pub(crate) fn keeper(self, request: &ChatRequest) -> Keeper {
-        let context = Context::after(&request.messages);
+    /// Takes what is sealed of a streamed answer to these messages.
+    pub(crate) fn keeper(self, asked: &[Message]) -> Keeper {
+        let context = Context::after(asked);
         let recorder = Recorder::new(self.limits.bytes.min(LARGEST_TURN));
         Keeper { shelf: self, context, recorder }
     }
-}
 
-impl Keeper {
-    /// An answer in one piece.
-    pub(crate) fn whole(&self, response: &ChatResponse) {
-        for turn in response.choices.iter().filter_map(|choice| Turn::of(&choice.parts)) {
-            self.keep(turn);
+    /// Keeps what is sealed of an answer in one piece to these messages. Most have no seal, and then the
+    /// messages are not looked at: to digest them costs more than the rest of this.
+    pub(crate) fn keep_whole(&self, response: &ChatResponse, asked: &[Message]) {
+        let turns = response.choices.iter().filter_map(|choice| Turn::of(&choice.parts));
+        let mut context = None;
+        for turn in turns {
+            let context = context.get_or_insert_with(|| Context::after(asked));
+            self.keep(turn, context);
         }
     }
 
-    /// The next step of one that is streamed. What is sealed is kept before the client has the end of it,
-    /// and can go on from there.
-    pub(crate) fn push(&mut self, delta: &Delta) {
-        if let Some(turn) = self.recorder.push(delta) {
-            self.keep(turn);
-        }
-    }
-
-    fn keep(&self, turn: Turn) {
-        let Shelf { seals, scope, limits, provider, now: _ } = &self.shelf;
-        let names = turn.keys(scope, &self.context);
+    fn keep(&self, turn: Turn, context: &Context) {
+        let Self { seals, scope, limits, provider, now: _ } = self;
+        let names = turn.keys(scope, context);
         let kept = seals.memory.keep(turn, names, limits, clock::now());
         let counts = &seals.metrics.seals;
         if kept.kept {
@@ -176,5 +170,14 @@ impl Keeper {
         }
         counts.forgotten(kept.aged, kept.crowded);
         counts.size(kept.turns, kept.bytes);
+    }
+}
+
+impl Keeper {
+    /// The next step. What is sealed is kept before the client has the end of it, and can go on from there.
+    pub(crate) fn push(&mut self, delta: &Delta) {
+        if let Some(turn) = self.recorder.push(delta) {
+            self.shelf.keep(turn, &self.context);
+        }
     }
 }

@@ -22,7 +22,7 @@ use serde::de::IgnoredAny;
 use crate::answer::{Said, Sides};
 use crate::ctx::{Attempt, ChatExchange};
 use crate::pass::Endpoint;
-use crate::seals::{Keeper, Shelf};
+use crate::seals::Shelf;
 use crate::upstream::{Face, Upstream};
 
 /// What is asked for, and how clients of the dialect ask for it.
@@ -180,18 +180,6 @@ fn lent<T>(
     match shelf {
         Some(shelf) => shelf.lend(request, say),
         None => say(request),
-    }
-}
-
-/// What takes the seals of the answer to a request that has been translated.
-pub(crate) fn keeper(chat: &mut ChatExchange, shelf: Option<Shelf>) -> Option<Box<Keeper>> {
-    match chat.task {
-        Task::Chat => {
-            let shelf = shelf?;
-            let asked = chat.canonical().ok()?;
-            Some(Box::new(shelf.keeper(&asked.value)))
-        }
-        Task::Count(_) | Task::Embed(_) | Task::Pass(_) => None,
     }
 }
 
