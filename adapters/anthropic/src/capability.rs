@@ -26,6 +26,9 @@ pub(crate) struct Capability {
     pub(crate) system_turns: bool,
     /// Whether a tool call can be forced (`any`, `tool`).
     pub(crate) forced_calls: bool,
+    /// Whether it has tools that the provider runs itself: to search the web, to read pages and to
+    /// run code.
+    pub(crate) hosted: bool,
     /// Whether the assistant's last words may be the beginning of its answer.
     pub(crate) prefill: bool,
 }
@@ -71,16 +74,18 @@ const PLAIN: Capability = Capability {
     schemas: false,
     system_turns: false,
     forced_calls: true,
+    hosted: false,
     prefill: true,
 };
 const CLAUDE_2: Capability =
     Capability { default_max_tokens: 4_096, most_max_tokens: Some(4_096), ..PLAIN };
 const CLAUDE_3_5: Capability =
-    Capability { default_max_tokens: 8_192, most_max_tokens: Some(8_192), ..PLAIN };
+    Capability { default_max_tokens: 8_192, most_max_tokens: Some(8_192), hosted: true, ..PLAIN };
 const SONNET_3_7: Capability = Capability {
     default_max_tokens: 32_000,
     most_max_tokens: Some(64_000),
     thinking: Thinking::Budget,
+    hosted: true,
     ..PLAIN
 };
 const OPUS_4: Capability = Capability { most_max_tokens: Some(32_000), ..SONNET_3_7 };

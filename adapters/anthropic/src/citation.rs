@@ -6,6 +6,8 @@ use adapters_canonical::annotation::{Citation, CitedSource};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::seal;
+
 /// The kinds of citations that this dialect has.
 const KINDS: &[&str] = &[
     "char_location",
@@ -77,7 +79,7 @@ pub(crate) fn write(citation: &Citation) -> Option<Cow<'_, RawValue>> {
         #[serde(rename = "type")]
         kind: &'static str,
         cited_text: &'a str,
-        /// Anthropic's own seal on the citation: there is none.
+        /// Anthropic's own seal on the citation: there is none, and this says so.
         encrypted_index: &'static str,
         title: Option<&'a str>,
         url: &'a str,
@@ -90,7 +92,7 @@ pub(crate) fn write(citation: &Citation) -> Option<Cow<'_, RawValue>> {
     let page = Page {
         kind: "web_search_result_location",
         cited_text: citation.quote.as_deref().unwrap_or_default(),
-        encrypted_index: "",
+        encrypted_index: seal::PREFIX,
         title: citation.title.as_deref(),
         url,
     };
@@ -106,8 +108,19 @@ pub(crate) fn is_native(citation: &Citation) -> bool {
 pub(crate) fn give_back(citation: &Citation) -> Option<Cow<'_, RawValue>> {
     let native = citation.native.as_deref()?;
     let wire = wire(native)?;
-    let made_up = wire.encrypted_index.is_some_and(|index| index.is_empty());
-    (!made_up).then_some(Cow::Borrowed(native))
+    (!wire.is_made_up()).then_some(Cow::Borrowed(native))
+}
+
+/// Whether it is one that we made for what another provider cited: Anthropic refuses it.
+pub(crate) fn is_made_up(raw: &RawValue) -> bool {
+    serde_json::from_str::<Wire<'_>>(raw.get()).is_ok_and(|wire| wire.is_made_up())
+}
+
+impl Wire<'_> {
+    fn is_made_up(&self) -> bool {
+        let seal = self.encrypted_index.as_deref();
+        seal.is_some_and(|seal| seal.is_empty() || seal::is_ours(seal))
+    }
 }
 
 fn wire(native: &RawValue) -> Option<Wire<'_>> {

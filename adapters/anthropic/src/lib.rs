@@ -12,6 +12,7 @@
 //! | [`passthrough`] | how do bytes get from an Anthropic client to Anthropic unchanged?         |
 //! | `seal`          | how do thoughts of other providers travel through this dialect and back?  |
 //! | `citation`      | where do words come from?                                                 |
+//! | `hosted`        | what of tools that the provider runs itself?                              |
 //! | `arguments`     | how does the text of a call's arguments become an object?                 |
 //! | `wire`          | what do the bytes look like?                                              |
 //! | `capability`    | what does which model take?                                               |
@@ -25,6 +26,7 @@ mod arguments;
 mod capability;
 mod citation;
 pub mod egress;
+mod hosted;
 pub mod ingress;
 pub mod passthrough;
 mod seal;

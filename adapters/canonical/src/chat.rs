@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::annotation::{Citation, TokenLogprob};
 use crate::dialect::Dialect;
+use crate::hosted::{Hosted, HostedStep, HostedTool};
 use crate::usage::Usage;
 
 /// Everything a client asked for, with each wish kept even where few providers can grant it.
@@ -25,6 +26,8 @@ pub struct ChatRequest {
     pub tools: Vec<Tool>,
     /// Whether and what the model must call.
     pub tool_choice: Option<ToolChoice>,
+    /// At most so many calls of tools that the provider runs itself.
+    pub max_hosted_calls: Option<u64>,
     /// Whether several calls may come in one answer. `None` leaves it to the provider.
     pub parallel_tool_calls: Option<bool>,
     /// Upper bound on output tokens, reasoning included.
@@ -74,6 +77,27 @@ impl ChatRequest {
     }
 }
 
+impl ChatRequest {
+    /// What the hosted tool called `name` does; `None` if that is a tool of the client's.
+    #[must_use]
+    pub fn named_hosted(&self, name: &str) -> Option<&Hosted> {
+        let own = self.tools.iter().any(|tool| match tool {
+            Tool::Function(function) => function.name == name,
+            Tool::Custom(custom) => custom.name == name,
+            Tool::Hosted(_) | Tool::Opaque(_) => false,
+        });
+        self.hosted().filter(|_| !own).find(|tool| tool.name() == name).map(|tool| &tool.does)
+    }
+
+    /// All tools that the provider runs itself and that others have too.
+    pub fn hosted(&self) -> impl Iterator<Item = &HostedTool> {
+        self.tools.iter().filter_map(|tool| match tool {
+            Tool::Hosted(tool) => Some(&**tool),
+            Tool::Function(_) | Tool::Custom(_) | Tool::Opaque(_) => None,
+        })
+    }
+}
+
 impl Part {
     fn length(&self) -> usize {
         match self {
@@ -90,6 +114,7 @@ impl Part {
             Self::Refusal(words) => words.len(),
             Self::ToolCall(call) => call.arguments.len(),
             Self::ToolResult(result) => result.parts.iter().map(Self::length).sum(),
+            Self::Hosted(step) => step.length(),
             Self::Opaque(opaque) => opaque.json.get().len(),
         }
     }
@@ -208,6 +233,8 @@ pub enum Part {
     ToolCall(ToolCall),
     /// What a tool answered.
     ToolResult(ToolResult),
+    /// The provider ran a tool of its own; nobody has to answer.
+    Hosted(Box<HostedStep>),
     /// Something only one dialect knows, kept byte for byte.
     Opaque(Opaque),
 }
@@ -336,6 +363,14 @@ pub struct Opaque {
     pub json: Box<RawValue>,
 }
 
+impl Opaque {
+    /// What `dialect` writes so.
+    #[must_use]
+    pub fn new(dialect: Dialect, json: &RawValue) -> Self {
+        Self { dialect, json: json.to_owned() }
+    }
+}
+
 /// Something the model may call.
 #[derive(Clone, Debug)]
 pub enum Tool {
@@ -343,7 +378,9 @@ pub enum Tool {
     Function(Function),
     /// A tool that takes free text.
     Custom(CustomTool),
-    /// A tool only one dialect knows, such as a provider's web search.
+    /// A tool that the provider runs itself, and that others have too.
+    Hosted(Box<HostedTool>),
+    /// A tool only one dialect knows, such as its search in files.
     Opaque(Opaque),
 }
 
@@ -382,7 +419,7 @@ pub enum ToolChoice {
     None,
     /// Some call.
     Required,
-    /// A call of this tool.
+    /// A call of this tool; one of the provider's own goes by [`HostedTool::name`].
     Named(String),
     /// Only these tools; `required` if one of them must be called.
     Allowed {
@@ -428,7 +465,7 @@ pub struct Choice {
 pub struct Finish {
     /// The reason all dialects share.
     pub reason: FinishReason,
-    /// The provider's own word for it, such as `pause_turn`.
+    /// The provider's own word for it, such as `end_turn`.
     pub native: Option<String>,
     /// The stop sequence that was met.
     pub stop_sequence: Option<String>,
@@ -451,6 +488,8 @@ pub enum FinishReason {
     Length,
     /// The model waits for the results of its tool calls.
     ToolCalls,
+    /// The provider paused in the middle of its work, and can go on if it is sent back.
+    Pause,
     /// The provider or the model would not go on.
     ContentFilter,
     /// The answer broke off.

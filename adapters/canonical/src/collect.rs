@@ -316,6 +316,7 @@ fn empty(kind: &PartKind) -> Part {
         }),
         PartKind::Image(media) => Part::Image(media.clone()),
         PartKind::Audio(media) => Part::Audio(media.clone()),
+        PartKind::Hosted(step) => Part::Hosted(step.clone()),
         PartKind::Opaque(opaque) => Part::Opaque(opaque.clone()),
     }
 }

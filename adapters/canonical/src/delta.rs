@@ -4,6 +4,7 @@ use crate::annotation::{Citation, TokenLogprob};
 use crate::chat::{Finish, Media, Opaque, ToolKind};
 use crate::dialect::Dialect;
 use crate::failure::UpstreamError;
+use crate::hosted::HostedStep;
 use crate::loss::{DecodeError, Loss};
 use crate::usage::Usage;
 
@@ -131,6 +132,8 @@ pub enum PartKind {
     Image(Media),
     /// A sound, whole.
     Audio(Media),
+    /// The provider ran a tool of its own, or what came of it, whole; nobody has to answer.
+    Hosted(Box<HostedStep>),
     /// Something only one dialect knows, whole.
     Opaque(Opaque),
 }

@@ -7,6 +7,7 @@
 //! |----------------|----------------------------------------------------------------------|
 //! | [`chat`]       | what did the client ask, what did the model answer?                  |
 //! | [`annotation`] | where do the words of an answer come from, and how likely were they? |
+//! | [`hosted`]     | what did a provider do with tools of its own?                        |
 //! | [`delta`]      | what does one step of a streamed answer say?                         |
 //! | [`collect`]    | what does a streamed answer say as a whole?                          |
 //! | [`embedding`]  | what are texts as vectors?                                           |
@@ -26,6 +27,7 @@ pub mod delta;
 pub mod dialect;
 pub mod embedding;
 pub mod failure;
+pub mod hosted;
 pub mod ingress;
 pub mod loss;
 pub mod media;

@@ -125,6 +125,7 @@ fn media(part: &Part) -> Option<(MediaKind, &Media)> {
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     }
 }
@@ -140,6 +141,7 @@ fn media_mut(part: &mut Part) -> Option<(MediaKind, &mut Media)> {
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     }
 }

@@ -9,6 +9,7 @@ use crate::annotation::Citation;
 use crate::chat::{ChatResponse, Choice, Finish, Media, Opaque, Part, ToolCall, ToolKind};
 use crate::delta::{Delta, PartKind};
 use crate::dialect::Dialect;
+use crate::hosted::HostedStep;
 use crate::loss::{Loss, LossKind};
 use crate::usage::Usage;
 
@@ -44,6 +45,8 @@ pub struct Vocabulary {
     pub audio: fn(&Media) -> Lack,
     /// A film or a document.
     pub file: Lack,
+    /// What another provider did with a tool of its own.
+    pub hosted: fn(&HostedStep) -> Lack,
     /// Where words come from.
     pub citation: fn(&Citation) -> Lack,
     /// How likely tokens were.
@@ -228,6 +231,7 @@ impl Unsaid {
             Part::ToolCall(ToolCall { kind, .. }) => return self.call(place, *kind),
             Part::Image(media) => return self.of_part(place, (self.words.image)(media)),
             Part::Audio(media) => return self.of_part(place, (self.words.audio)(media)),
+            Part::Hosted(step) => return self.hosted(place, step),
             Part::Opaque(opaque) => return self.opaque(place, opaque),
             Part::Video(_) | Part::Document(_) => return self.of_part(place, self.words.file),
             Part::ToolResult(_) => {
@@ -248,6 +252,7 @@ impl Unsaid {
             PartKind::ToolCall { kind, .. } => self.call(place, *kind),
             PartKind::Image(media) => self.of_part(place, (self.words.image)(media)),
             PartKind::Audio(media) => self.of_part(place, (self.words.audio)(media)),
+            PartKind::Hosted(step) => self.hosted(place, step),
             PartKind::Opaque(opaque) => self.opaque(place, opaque),
         }
     }
@@ -256,6 +261,12 @@ impl Unsaid {
         match kind {
             ToolKind::Function => {}
             ToolKind::Custom => self.of_part(place, self.words.custom_call),
+        }
+    }
+
+    fn hosted(&mut self, place: Place, step: &HostedStep) {
+        if step.own(self.words.dialect).is_none() {
+            self.of_part(place, (self.words.hosted)(step));
         }
     }
 
@@ -332,6 +343,7 @@ mod tests {
         image: |_| lost("no pictures"),
         audio: |_| None,
         file: None,
+        hosted: |_| None,
         citation: |cited| if cited.quote.is_some() { adapted("no quotes") } else { None },
         logprobs: lost("none"),
         stop_sequence: None,

@@ -10,6 +10,7 @@
 //! | [`ingress`]     | what did a client that speaks Gemini ask of us?                 |
 //! | [`egress`]      | how do we ask Gemini, and what did it answer?                   |
 //! | [`count_tokens`]| how many tokens would a request have?                           |
+//! | [`hosted`]      | what of tools that the provider runs itself?                    |
 //! | [`embedding`]   | what are texts as vectors?                                      |
 //! | [`passthrough`] | how does a Gemini client reach Gemini with its bytes unchanged? |
 //!
@@ -27,6 +28,7 @@ mod call_id;
 pub mod count_tokens;
 pub mod egress;
 pub mod embedding;
+pub mod hosted;
 pub mod ingress;
 pub mod passthrough;
 pub mod wire;

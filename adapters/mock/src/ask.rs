@@ -71,7 +71,7 @@ fn offer(tool: &Tool) -> Option<Offer<'_>> {
     match tool {
         Tool::Function(function) => Some(Offer::Function(function)),
         Tool::Custom(custom) => Some(Offer::Custom(custom)),
-        Tool::Opaque(_) => None,
+        Tool::Hosted(_) | Tool::Opaque(_) => None,
     }
 }
 

@@ -151,6 +151,7 @@ fn last_results(messages: &[Message]) -> Vec<(String, String)> {
                 | Part::Reasoning(_)
                 | Part::Refusal(_)
                 | Part::ToolResult(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => None,
             })
             .next();
@@ -170,6 +171,7 @@ fn results_of(parts: &[Part]) -> impl Iterator<Item = &ToolResult> {
         | Part::Reasoning(_)
         | Part::Refusal(_)
         | Part::ToolCall(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     })
 }
@@ -185,6 +187,7 @@ fn texts(parts: &[Part]) -> String {
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     };
     parts.iter().filter_map(text).collect::<Vec<_>>().join(" ")
@@ -223,6 +226,7 @@ fn limited(parts: &mut Vec<Part>, limit: u64) -> bool {
             | Part::Document(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
+            | Part::Hosted(_)
             | Part::Opaque(_) => continue,
         };
         let (short, taken) = first(text, left);

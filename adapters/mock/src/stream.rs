@@ -41,6 +41,7 @@ fn kind(part: &Part) -> Option<PartKind> {
         Part::ToolCall(call) => {
             PartKind::ToolCall { id: call.id.clone(), name: call.name.clone(), kind: call.kind }
         }
+        Part::Hosted(step) => PartKind::Hosted(step.clone()),
         Part::Opaque(opaque) => PartKind::Opaque(opaque.clone()),
         Part::Image(_)
         | Part::Audio(_)
@@ -78,6 +79,7 @@ fn content(part: u32, of: &Part, out: &mut Vec<Delta>) {
         | Part::Video(_)
         | Part::Document(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     };
     out.extend(signature.map(|signature| Delta::Signature { part, signature }));

@@ -35,6 +35,7 @@ fn part(part: &Part) -> u64 {
         Part::ToolCall(call) => count(&call.name).saturating_add(count(&call.arguments)),
         Part::ToolResult(result) => sum(result.parts.iter().map(self::part)),
         Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => MEDIA_TOKENS,
+        Part::Hosted(step) => step.own.as_ref().map_or(0, |own| count(own.json.get())),
         Part::Opaque(opaque) => count(opaque.json.get()),
     }
 }
@@ -50,6 +51,7 @@ fn tool(tool: &Tool) -> u64 {
             let format = it.format.as_deref().map(|json| json.get());
             of([Some(&it.name), it.description.as_deref(), format])
         }
+        Tool::Hosted(it) => it.own.as_ref().map_or(0, |own| count(own.json.get())),
         Tool::Opaque(opaque) => count(opaque.json.get()),
     }
 }

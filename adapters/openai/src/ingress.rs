@@ -11,6 +11,8 @@ mod stream;
 mod tool;
 mod vocabulary;
 
+use std::borrow::Cow;
+
 use adapters_canonical::chat::{ChatRequest, ChatResponse};
 use adapters_canonical::dialect::{
     AnswerContext, Dialect, ErrorAnswer, StreamEncoder, Target, UpstreamRequest,
@@ -25,7 +27,7 @@ use adapters_canonical::usage::Usage;
 
 use adapters_openai_words::{failure, models};
 
-use crate::{address, passthrough};
+use crate::{address, hosted, passthrough};
 
 pub use envelope::read_optional_envelope;
 pub use request::decode_request;
@@ -87,6 +89,10 @@ impl Ingress for ChatCompletions {
         context: &AnswerContext,
     ) -> Translated<Vec<u8>> {
         encode_response(response, context)
+    }
+
+    fn client_path<'p>(&self, request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
+        hosted::client_path(request, path).map_or(Cow::Borrowed(path), Cow::Owned)
     }
 
     fn encode_stream(&self, context: AnswerContext) -> Box<dyn StreamEncoder> {

@@ -8,6 +8,7 @@
 //! | `wire`          | what do the bytes look like?                                            |
 //! | [`ingress`]     | what did a client that speaks OpenAI ask of us, and how do we answer it? |
 //! | [`egress`]      | how do we ask a provider that speaks OpenAI, and what did it answer?    |
+//! | `hosted`        | how is the web searched?                                                |
 //! | [`embedding`]   | what are texts as vectors, on both sides?                               |
 //! | [`multipart`]   | where does a form say which model it wants?                             |
 //! | [`passthrough`] | how do bytes get from an OpenAI client to an OpenAI provider unchanged? |
@@ -44,6 +45,7 @@ mod call_id;
 mod citation;
 pub mod egress;
 pub mod embedding;
+mod hosted;
 pub mod ingress;
 pub mod multipart;
 pub mod passthrough;

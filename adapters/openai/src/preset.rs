@@ -34,7 +34,7 @@ use crate::quirk::Quirk::{
     NoReasoningEffort, NoSeed, NoServiceTier, NoStore, NoStreamOptions, NoStrict, NoToolChoice,
     NoUser, NoVerbosity, OnDemandTier, OneChoice, PlainAudio, RandomSeed, ReasoningObject,
     RequiredIsAny, ShortCallIds, TakesCallSeals, TakesReasoning, TakesReasoningContent,
-    TakesReasoningDetails, TopK,
+    TakesReasoningDetails, TopK, WebSearch,
 };
 use crate::quirk::{Quirk, Quirks};
 
@@ -187,6 +187,7 @@ pub const PRESETS: &[Preset] = &[
             ReasoningObject,
             TakesReasoningDetails,
             CacheControl,
+            WebSearch,
             FileDataUrls,
         ],
     ),

@@ -113,6 +113,8 @@ quirks! {
     ShortCallIds = "short_call_ids",
     /// Takes `cache_control` on content parts and tools.
     CacheControl = "cache_control",
+    /// Takes `web_search_options` for any model; OpenAI for models only that always search.
+    WebSearch = "web_search",
 }
 
 /// A set of quirks; empty for OpenAI itself.

@@ -8,6 +8,7 @@
 //! | `wire`        | what do the bytes look like?                                                |
 //! | [`ingress`]   | what did a client that speaks Responses ask of us, and how do we answer it? |
 //! | [`egress`]    | how do we ask a provider that speaks Responses, and what did it answer?     |
+//! | `hosted`      | what of tools that the provider runs itself?                                |
 //! | [`count`]     | how many tokens would a request have, on both sides?                        |
 //! | `passthrough` | how does a stream get from such a provider to such a client unchanged?      |
 //! | [`seal`]      | how does the seal of another provider travel through this dialect?          |
@@ -29,6 +30,7 @@
 
 pub mod count;
 pub mod egress;
+mod hosted;
 pub mod ingress;
 mod passthrough;
 pub mod seal;

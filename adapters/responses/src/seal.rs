@@ -17,6 +17,9 @@ use adapters_canonical::dialect::Dialect;
 
 const MARK: &str = "penstock";
 
+/// How everything begins that is written here.
+pub(crate) const PREFIX: &str = "penstock:";
+
 /// What a seal is of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Seal<'a> {

@@ -350,6 +350,7 @@ fn is_content(delta: &Delta) -> bool {
             PartKind::ToolCall { .. }
             | PartKind::Image(_)
             | PartKind::Audio(_)
+            | PartKind::Hosted(_)
             | PartKind::Opaque(_) => true,
         },
         Delta::Text { text, .. } => !text.is_empty(),

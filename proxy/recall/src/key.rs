@@ -132,6 +132,7 @@ impl Visible {
                 | Part::Reasoning(_)
                 | Part::Refusal(_)
                 | Part::ToolResult(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => {}
             }
         }
@@ -291,6 +292,9 @@ impl Hash {
                 }
                 Part::ToolCall(call) => self.digest(call_digest(call)),
                 Part::ToolResult(result) => self.parts(&result.parts),
+                Part::Hosted(step) => {
+                    self.piece(step.own.as_ref().map_or("", |own| own.json.get()).as_bytes());
+                }
                 Part::Opaque(opaque) => self.piece(opaque.json.get().as_bytes()),
                 Part::Reasoning(_) => self.number(0),
             }

@@ -136,6 +136,7 @@ impl Told {
                 | Part::Document(_)
                 | Part::Refusal(_)
                 | Part::ToolResult(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => {
                     let last = match last_was_call {
                         None => None,

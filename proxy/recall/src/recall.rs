@@ -161,6 +161,7 @@ fn is_told(part: &Part) -> bool {
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => false,
     }
 }

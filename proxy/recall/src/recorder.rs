@@ -90,7 +90,11 @@ impl Recorder {
                 let (id, name) = (id.clone(), name.clone());
                 (OpenPart::Call(ToolCall { id, name, kind: *kind, ..ToolCall::default() }), None)
             }
-            PartKind::Refusal | PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => {
+            PartKind::Refusal
+            | PartKind::Image(_)
+            | PartKind::Audio(_)
+            | PartKind::Hosted(_)
+            | PartKind::Opaque(_) => {
                 return;
             }
         };

@@ -96,6 +96,7 @@ fn is_sealed(part: &Part) -> bool {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => false,
     }
 }
@@ -122,6 +123,7 @@ fn slot(part: &Part) -> Option<Slot> {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => None,
     }
 }

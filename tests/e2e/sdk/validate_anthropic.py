@@ -1,6 +1,6 @@
 """Checks golden files of the Anthropic dialect against the types of the official SDK.
 
-    python validate_anthropic.py <folder of tests/fixtures/anthropic>
+    python validate_anthropic.py <tests/fixtures/anthropic or tests/fixtures/hosted>
 
 What the client's side writes (whole messages and streams) must fit the SDK's models strictly, and
 the SDK's own accumulator must read each stream; what the provider's side asks must fit the
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pydantic
 from anthropic.lib.streaming._messages import accumulate_event
+from anthropic.lib.streaming._beta_messages import accumulate_event as accumulate_beta
 from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
 from anthropic.types.message_create_params import (
     MessageCreateParamsNonStreaming,
     MessageCreateParamsStreaming,
@@ -22,19 +24,28 @@ from anthropic.types.message_create_params import (
 
 message_type = pydantic.TypeAdapter(Message)
 event_type = pydantic.TypeAdapter(RawMessageStreamEvent)
+beta_message_type = pydantic.TypeAdapter(BetaMessage)
+beta_event_type = pydantic.TypeAdapter(BetaRawMessageStreamEvent)
 
 
 streaming_type = pydantic.TypeAdapter(MessageCreateParamsStreaming)
 whole_type = pydantic.TypeAdapter(MessageCreateParamsNonStreaming)
 
 
+# Tools of servers are not settled yet: only the types of the beta have them.
+MCP = "mcp_tool_use"
+
+
 def check_message(path: Path) -> None:
-    message_type.validate_json(path.read_bytes(), strict=True)
+    known = beta_message_type if MCP in path.read_text() else message_type
+    known.validate_json(path.read_bytes(), strict=True)
 
 
 def check_stream(path: Path) -> None:
     snapshot, buffers, last = None, {}, None
-    for frame in path.read_text().split("\n\n"):
+    text = path.read_text()
+    events, whole = (beta_event_type, beta_message_type) if MCP in text else (event_type, message_type)
+    for frame in text.split("\n\n"):
         if not frame.strip():
             continue
         name, data = frame.split("\n", 1)
@@ -44,12 +55,16 @@ def check_stream(path: Path) -> None:
         if last == "error":
             assert event["error"]["type"] in {"api_error", "overloaded_error"}, event
             continue
-        read = event_type.validate_python(event, strict=True)
-        snapshot = accumulate_event(event=read, current_snapshot=snapshot, json_bufs=buffers)
+        read = events.validate_python(event, strict=True)
+        so_far = {"event": read, "current_snapshot": snapshot, "json_bufs": buffers}
+        if MCP in text:
+            snapshot = accumulate_beta(**so_far, request_headers={})
+        else:
+            snapshot = accumulate_event(**so_far)
     assert last in {"message_stop", "error"}, f"ends in {last}"
     if last == "message_stop":
         check = {k: v for k, v in snapshot.to_dict().items() if k != "parsed_output"}
-        message_type.validate_python(check)
+        whole.validate_python(check)
 
 
 def check_request(path: Path) -> None:
@@ -90,7 +105,7 @@ def main(folder: Path) -> int:
             except Exception as error:  # noqa: BLE001: every way not to fit is reported
                 failed += 1
                 print(f"FAILED  {path.parent.name}/{path.name}: {error}")
-    assert count > 20, "the golden files must be found"
+    assert count, "the golden files must be found"
     print(f"{count - failed} of {count} fit")
     return 1 if failed else 0
 

@@ -1,6 +1,6 @@
 """Validates golden files of the Gemini dialect against the types of the google-genai package.
 
-Usage: python validate_gemini.py <tests/fixtures/gemini>
+Usage: python validate_gemini.py <tests/fixtures/gemini or tests/fixtures/hosted>
 
 Requests, answers and chunks are read by the SDK's own pydantic types, which refuse members that
 they do not know. Streams also go through the SDK's own reader of lines, with the gateway's

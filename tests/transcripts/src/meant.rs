@@ -36,6 +36,7 @@ pub fn whole(answer: &ChatResponse) -> Said {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::ToolResult(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => {}
             }
         }
@@ -70,6 +71,7 @@ pub fn streamed(deltas: &[Delta]) -> Said {
                     | PartKind::Refusal
                     | PartKind::Image(_)
                     | PartKind::Audio(_)
+                    | PartKind::Hosted(_)
                     | PartKind::Opaque(_) => {}
                 }
             }
@@ -119,7 +121,7 @@ fn tokens(usage: &Usage) -> Tokens {
 
 fn finish(reason: FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop => "stop",
+        FinishReason::Stop | FinishReason::Pause => "stop",
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter => "content_filter",

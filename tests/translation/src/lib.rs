@@ -171,6 +171,15 @@ impl Client {
         asked: &Translated<ChatRequest>,
         provider: &Provider,
     ) -> Result<Outcome, DecodeError> {
+        let (body, losses) = self.bytes(asked, provider)?;
+        Ok(Outcome::Asked { body: serde_json::from_slice(&body)?, losses })
+    }
+
+    fn bytes(
+        &self,
+        asked: &Translated<ChatRequest>,
+        provider: &Provider,
+    ) -> Result<(Vec<u8>, Vec<Loss>), DecodeError> {
         let Translated { value, losses } = asked;
         let mut losses = losses.clone();
         let target = Target { model: provider.model, api_version: None };
@@ -179,8 +188,20 @@ impl Client {
             let path = self.ingress.client_path(value, &loss.path).into_owned().into();
             Loss { path, ..loss }
         }));
-        let body = serde_json::from_slice(&encoded.value.body)?;
-        Ok(Outcome::Asked { body, losses })
+        Ok((encoded.value.body, losses))
+    }
+
+    /// The bytes that a provider is sent, and what they do not say.
+    ///
+    /// # Errors
+    ///
+    /// What makes the request one that is not asked at all.
+    pub fn asked(
+        &self,
+        request: &Value,
+        provider: &Provider,
+    ) -> Result<(Vec<u8>, Vec<Loss>), DecodeError> {
+        self.bytes(&self.read(request.to_string().as_bytes())?, provider)
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn of_stop(native: Option<&str>, details: Option<&RawValue>) -> Vec<L
         Some("model_context_window_exceeded") => {
             Some("the context window is full; reported as `length`")
         }
-        Some("pause_turn") => Some("the provider paused and can go on; reported as `stop`"),
+        Some("pause_turn") => Some("the provider paused, and can go on if it is sent its answer"),
         Some(_) => Some("a reason of this provider's own; reported as `stop`"),
     };
     let reason = reason.map(|reason| Loss::adapted("choices[0].finish_reason", reason));

@@ -17,6 +17,7 @@ use adapters_json::write;
 use http::{HeaderName, HeaderValue};
 
 use crate::capability::Capability;
+use crate::hosted;
 use crate::wire::request::{self as wire, Block, Metadata, Request};
 
 /// What is sent where the target names no version. It is the older one of two, because it takes
@@ -25,6 +26,9 @@ const DEFAULT_VERSION: &str = "2023-06-01";
 
 /// The first version that takes no samplers.
 const VERSION_WITHOUT_SAMPLERS: &str = "2026-10-21";
+
+/// Names what of the API is not settled yet.
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Where the API is asked, below the base URL.
 pub(crate) const PATH: &str = "/v1/messages";
@@ -85,11 +89,11 @@ fn upstream(
     body: &Request<'_>,
 ) -> Result<UpstreamRequest, DecodeError> {
     let version = target.api_version.unwrap_or(DEFAULT_VERSION);
-    Ok(UpstreamRequest {
-        path: path.to_owned(),
-        headers: vec![version_header(version)?],
-        body: write::body_of_about(length, body),
-    })
+    let mut headers = vec![version_header(version)?];
+    if !body.mcp_servers.is_empty() {
+        headers.push((BETA, HeaderValue::from_static(hosted::BETA_MCP)));
+    }
+    Ok(UpstreamRequest { path: path.to_owned(), headers, body: write::body_of_about(length, body) })
 }
 
 fn body<'a>(
@@ -100,7 +104,8 @@ fn body<'a>(
     let version = target.api_version.unwrap_or(DEFAULT_VERSION);
     let capability = Capability::of(target.model);
     let (mut system, messages) = turns::encode(&request.messages, &capability, losses)?;
-    let tools::Encoded { tools, tool_choice, forced } = tools::encode(request, &capability, losses);
+    let tools::Encoded { tools, mcp_servers, tool_choice, forced } =
+        tools::encode(request, &capability, losses);
     let max_tokens = max_tokens(request, &capability, losses);
     let thought = thinking::encode(request, &capability, max_tokens, forced, losses);
     let samplers_taken = version < VERSION_WITHOUT_SAMPLERS;
@@ -113,6 +118,7 @@ fn body<'a>(
         system: wire::Content(system),
         messages,
         tools,
+        mcp_servers,
         tool_choice,
         thinking: thought.thinking,
         output_config: wire::OutputConfig { effort: thought.effort, format },

@@ -10,19 +10,20 @@ use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
 use super::loss;
-use crate::citation;
 use crate::wire::answer::{self, Block, Message, StopDetails};
+use crate::{citation, hosted};
 
 /// Reads Anthropic's answer to a request that did not stream.
 ///
 /// | `stop_reason`                                 | [`FinishReason`] |
 /// |-----------------------------------------------|------------------|
-/// | `end_turn`, `stop_sequence`, `pause_turn` (¹) | `Stop`           |
+/// | `end_turn`, `stop_sequence`, others (¹)       | `Stop`           |
+/// | `pause_turn` (¹)                              | `Pause`          |
 /// | `max_tokens`, `model_context_window_exceeded` | `Length`         |
 /// | `tool_use`                                    | `ToolCalls`      |
 /// | `refusal` (²)                                 | `ContentFilter`  |
 ///
-/// (¹) reported as a [`Loss`], as is a word we do not know. (²) its explanation, where there is
+/// (¹) reported as a [`Loss`]. (²) its explanation, where there is
 /// one, becomes the finish's message and a last [`Part::Refusal`]. Tokens: Anthropic leaves cached tokens out of
 /// `input_tokens`, and so does [`Usage`].
 ///
@@ -42,7 +43,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
     let id = message.id.unwrap_or_default().0.into_owned();
     let mut parts = Vec::new();
     for (at, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
-        parts.push(part(raw, &id, at, &mut losses)?);
+        let part = part(raw, &id, at, &mut losses)?;
+        let carrier = part.carrier();
+        parts.push(part);
+        parts.extend(carrier);
     }
     let reason = message.stop_reason.as_deref();
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
@@ -76,7 +80,10 @@ fn part(
 ) -> Result<Part, DecodeError> {
     let misfit = |_| DecodeError::shape(format!("content[{at}]"), "must be a content block");
     let Some(block) = Block::read(raw).map_err(misfit)? else {
-        return Ok(Part::Opaque(opaque(raw.to_owned())));
+        return Ok(match hosted::read(raw) {
+            Some(step) => Part::Hosted(Box::new(step)),
+            None => Part::Opaque(opaque(raw.to_owned())),
+        });
     };
     losses.extend(loss::of_block(&block, at as u64));
     Ok(match block.kind.as_deref().unwrap_or_default() {
@@ -126,6 +133,7 @@ pub(super) fn finish(native: Option<&str>, stop_sequence: Option<String>, called
     let reason = match native {
         Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
         Some("tool_use") => FinishReason::ToolCalls,
+        Some("pause_turn") => FinishReason::Pause,
         Some("refusal") => FinishReason::ContentFilter,
         None if called => FinishReason::ToolCalls,
         _ => FinishReason::Stop,
@@ -186,7 +194,7 @@ mod tests {
     fn every_stop_reason_has_its_meaning() {
         assert_eq!(reason("end_turn"), FinishReason::Stop);
         assert_eq!(reason("stop_sequence"), FinishReason::Stop);
-        assert_eq!(reason("pause_turn"), FinishReason::Stop);
+        assert_eq!(reason("pause_turn"), FinishReason::Pause);
         assert_eq!(reason("something_new"), FinishReason::Stop);
         assert_eq!(reason("max_tokens"), FinishReason::Length);
         assert_eq!(reason("model_context_window_exceeded"), FinishReason::Length);

@@ -8,7 +8,7 @@ use serde::Serialize;
 const REASONS: &[(&str, FinishReason)] = &[
     ("end_turn", FinishReason::Stop),
     ("stop_sequence", FinishReason::Stop),
-    ("pause_turn", FinishReason::Stop),
+    ("pause_turn", FinishReason::Pause),
     ("max_tokens", FinishReason::Length),
     ("model_context_window_exceeded", FinishReason::Length),
     ("tool_use", FinishReason::ToolCalls),
@@ -47,6 +47,7 @@ pub(crate) fn ending(finish: &Finish, called: bool, refused: bool) -> Ending<'_>
         (FinishReason::Stop, _) => Some("end_turn"),
         (FinishReason::Length, _) => Some("max_tokens"),
         (FinishReason::ToolCalls, _) => Some("tool_use"),
+        (FinishReason::Pause, _) => Some("pause_turn"),
         (FinishReason::ContentFilter, _) => Some("refusal"),
         (FinishReason::Error, _) => None,
     };

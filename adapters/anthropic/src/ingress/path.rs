@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use adapters_canonical::chat::{ChatRequest, Message, Part, Role};
+use adapters_canonical::chat::{ChatRequest, Message, Part, Role, Tool};
+use adapters_canonical::hosted::Hosted;
 
 /// Names that differ in whole.
 const NAMES: &[(&str, &str)] = &[
@@ -39,7 +40,7 @@ pub(super) fn client_path<'p>(request: &ChatRequest, path: &'p str) -> Cow<'p, s
         return Cow::Borrowed("stop_sequences");
     }
     if path.starts_with("tools[") {
-        return tool(path);
+        return tool(request, path);
     }
     if path.starts_with("response_format.") {
         let schema = path.starts_with("response_format.json_schema.schema");
@@ -75,7 +76,22 @@ fn turn_of(place: &str) -> &str {
     place.split_once('.').map_or(place, |(turn, _)| turn)
 }
 
-fn tool(path: &str) -> Cow<'_, str> {
+fn tool<'p>(request: &ChatRequest, path: &'p str) -> Cow<'p, str> {
+    let rest = path.strip_prefix("tools").and_then(index);
+    if let Some((at, rest)) = rest
+        && let Some(Tool::Hosted(tool)) = request.tools.get(at)
+    {
+        let member = rest.rsplit_once('.').map_or("", |(_, member)| member);
+        let place = match &tool.does {
+            Hosted::Mcp(_) if tool.own.is_none() || !member.is_empty() => "mcp_servers".to_owned(),
+            Hosted::Mcp(_)
+            | Hosted::WebSearch(_)
+            | Hosted::PageReading(_)
+            | Hosted::CodeExecution(_) => format!("tools[{at}]"),
+        };
+        let dot = if member.is_empty() { "" } else { "." };
+        return Cow::Owned(format!("{place}{dot}{member}"));
+    }
     for (ours, theirs) in [
         (".function.parameters", ".input_schema"),
         (".function.", "."),
@@ -139,6 +155,7 @@ fn block_of(message: &Message, at: usize) -> usize {
         | Part::Reasoning(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => false,
     };
     at + message.parts.iter().take(at).filter(sealed).count()
@@ -156,6 +173,7 @@ fn nth(message: &Message, calls: bool, nth: usize) -> Option<usize> {
         | Part::Document(_)
         | Part::Refusal(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => !calls,
     };
     let mut found = (0..).zip(&message.parts).filter(|(_, part)| wanted(part));

@@ -4,6 +4,7 @@ mod media;
 mod messages;
 mod parts;
 mod tools;
+mod trained;
 
 use adapters_canonical::chat::{
     CacheBreakpoint, ChatRequest, JsonSchema, OutputFormat, Reasoning, Role, Sampling,
@@ -29,7 +30,8 @@ const EFFORTS: &[&str] = &["low", "medium", "high", "xhigh", "max"];
 /// | `thinking` `disabled`, `between_tools` | the effort `none`                                  |
 /// | `output_config.format`                 | a strict schema                                    |
 /// | a `search_result`                      | a text document (reported)                         |
-/// | a tool of another type than `custom`   | a tool only this dialect knows                     |
+/// | a search of the web, the reading of pages, a place to run code, `mcp_servers` | a tool that the provider runs itself |
+/// | a tool of any other type but `custom`  | a tool only this dialect knows                     |
 /// | a block of another type                | a part only this dialect knows                     |
 ///
 /// `null` is as good as absent. A member that no other dialect has words for is reported as a
@@ -85,7 +87,11 @@ fn decode(wire: Request<'_>) -> Result<Translated<ChatRequest>, DecodeError> {
         model: model(wire.model)?,
         messages: spoken.messages,
         message_paths: spoken.paths,
-        tools: tools::read(wire.tools.unwrap_or_default(), &mut losses)?,
+        tools: tools::read(
+            wire.tools.unwrap_or_default(),
+            wire.mcp_servers.unwrap_or_default(),
+            &mut losses,
+        )?,
         tool_choice,
         parallel_tool_calls,
         sampling: Sampling {
@@ -131,8 +137,8 @@ fn unknown(others: Names<'_>, prefix: &str, losses: &mut Vec<Loss>) {
         let reason = match (prefix, &*name) {
             (
                 "",
-                "container" | "mcp_servers" | "context_management" | "betas" | "inference_geo"
-                | "diagnostics" | "user_profile_id" | "workspace_id",
+                "container" | "context_management" | "betas" | "inference_geo" | "diagnostics"
+                | "user_profile_id" | "workspace_id",
             ) => ONLY_HERE,
             _ => "not a known member",
         };

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::answer::{Ending, WholeUsage, ending, message_id, usage};
 use super::vocabulary::VOCABULARY;
 use crate::wire::request::Block;
-use crate::{arguments, citation, seal};
+use crate::{arguments, citation, hosted, seal};
 
 /// Writes a `message` object.
 ///
@@ -84,6 +84,9 @@ enum Said<'a> {
         input: Cow<'a, RawValue>,
         caller: Caller,
     },
+    /// What another provider did with a tool of its own.
+    #[serde(untagged)]
+    Hosted(hosted::Said),
     #[serde(untagged)]
     Other(Block<'a>),
 }
@@ -102,6 +105,7 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &m
         }
         Part::Refusal(text) if text.is_empty() => {}
         Part::Refusal(text) => content.push(Said::Text { text, citations: Vec::new() }),
+        Part::Reasoning(thought) if thought.carries(Dialect::Anthropic).is_some() => {}
         Part::Reasoning(thought) => {
             content.extend(thinking(thought, &path, losses).map(Said::Other));
         }
@@ -109,6 +113,12 @@ fn blocks<'a>(at: usize, part: &'a Part, content: &mut Vec<Said<'a>>, losses: &m
             content.push(tool_use(call, &path, losses));
             content.extend(carrier(call.signature.as_deref(), &path, losses));
         }
+        Part::Hosted(step) => match step.own(Dialect::Anthropic) {
+            Some(own) => content.push(Said::Other(Block::Raw(&own.json))),
+            None => {
+                content.extend(hosted::blocks(step).into_iter().map(Said::Hosted));
+            }
+        },
         Part::Opaque(own) if own.dialect == Dialect::Anthropic => {
             content.push(Said::Other(Block::Raw(&own.json)));
         }

@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 
 use adapters_canonical::chat::{Finish, FinishReason};
 use adapters_canonical::delta::{Delta, PartKind, Start};
-use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
+use adapters_canonical::dialect::{AnswerContext, Dialect, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
 
 use self::block::{Block, Content};
 use super::answer::{ending, message_id, usage};
 use super::frames;
+use crate::hosted;
 
 /// Writes the events of a message: `message_start` once, then block after block, none inside
 /// another, then `message_delta` and `message_stop`.
@@ -110,6 +111,14 @@ impl MessageStreamEncoder {
             | PartKind::Image(_)
             | PartKind::Audio(_)
             | PartKind::Opaque(_) => self.close_all(out),
+            PartKind::Hosted(step) => {
+                self.close_all(out);
+                if step.own(Dialect::Anthropic).is_none() {
+                    for said in hosted::blocks(step) {
+                        block::whole(out, &mut self.next, said);
+                    }
+                }
+            }
         }
         self.open(out, open);
     }

@@ -4,7 +4,7 @@ use adapters_canonical::annotation::CitedSource;
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::unsaid::{Count, Vocabulary, adapted, lost};
 
-use crate::citation;
+use crate::{citation, hosted};
 
 /// Read by whole and streamed answers alike.
 pub(super) static VOCABULARY: Vocabulary = Vocabulary {
@@ -15,6 +15,10 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     image: |_| lost("an answer has no pictures"),
     audio: |_| lost("an answer has no sound"),
     file: lost("an answer has no such block"),
+    hosted: |step| match hosted::blocks(step).is_empty() {
+        true => lost("what a provider did has no such block"),
+        false => None,
+    },
     citation: |cited| match cited.source {
         _ if citation::is_native(cited) => None,
         CitedSource::Url(_) if cited.range.is_some() => {

@@ -1,27 +1,32 @@
-//! What a request must lose before Anthropic sees it: thoughts of other providers.
+//! What a request must lose before Anthropic sees it: thoughts of other providers, what they did
+//! with tools of their own, and what they cited.
 //!
 //! A conversation may have gone through another provider before. Its thoughts came to the client in
-//! blocks with a seal of ours (see `seal`), and the client sends them back. Anthropic would refuse
-//! them, as it refuses every seal but its own (field 34).
+//! blocks with a seal of ours (see `seal`), what it looked up in blocks with ids of ours (see
+//! `hosted`), and the client sends them back. Anthropic would refuse them, as it refuses every seal
+//! but its own (field 34).
 
 use std::ops::Range;
 
 use adapters_json::read;
 use serde_json::value::RawValue;
 
-use crate::seal;
 use crate::wire::answer::Tag;
 use crate::wire::ask::{Content, Message};
+use crate::{citation, hosted, seal};
 
 /// Where in the body stand the blocks to cut, each with one comma beside it, in order.
 ///
 /// A body without a seal of ours is only searched for one. A turn of which nothing would be left
 /// keeps a place: there the first block is replaced.
 pub(super) fn edits(body: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
-    if memchr::memmem::find(body, seal::PREFIX.as_bytes()).is_none() {
+    let marks = [seal::PREFIX, hosted::MARK];
+    if !marks.iter().any(|mark| memchr::memmem::find(body, mark.as_bytes()).is_some()) {
         return Vec::new();
     }
-    messages(body).unwrap_or_default()
+    let mut edits = messages(body).unwrap_or_default();
+    edits.sort_by_key(|(span, _)| span.start);
+    edits
 }
 
 fn messages(body: &[u8]) -> Option<Vec<(Range<usize>, Vec<u8>)>> {
@@ -36,6 +41,8 @@ fn messages(body: &[u8]) -> Option<Vec<(Range<usize>, Vec<u8>)>> {
     let mut edits = Vec::new();
     for turn in turns.messages {
         if let Some(Content::Blocks(blocks)) = turn.content {
+            let kept = blocks.iter().filter(|block| !is_foreign(block));
+            edits.extend(kept.filter_map(|block| uncited(json, block)));
             let spans = blocks.iter().map(|block| read::span(json, block.get()));
             cut(&blocks, &spans.collect::<Option<Vec<_>>>()?, &mut edits);
         }
@@ -64,6 +71,25 @@ fn cut(blocks: &[&RawValue], spans: &[Range<usize>], edits: &mut Vec<(Range<usiz
     }
 }
 
+/// The citations of a text without those that we made, if there are any of these.
+fn uncited(json: &str, block: &RawValue) -> Option<(Range<usize>, Vec<u8>)> {
+    #[derive(serde::Deserialize)]
+    struct Cited<'a> {
+        #[serde(borrow)]
+        citations: &'a RawValue,
+    }
+
+    let Cited { citations } = serde_json::from_str(block.get()).ok()?;
+    let all: Vec<&RawValue> = serde_json::from_str(citations.get()).ok()?;
+    let own: Vec<_> =
+        all.iter().filter(|one| !citation::is_made_up(one)).map(|one| one.get()).collect();
+    if own.len() == all.len() {
+        return None;
+    }
+    let list = if own.is_empty() { "null".to_owned() } else { format!("[{}]", own.join(",")) };
+    Some((read::span(json, citations.get())?, list.into_bytes()))
+}
+
 fn is_foreign(block: &RawValue) -> bool {
     #[derive(serde::Deserialize)]
     struct Sealed<'a> {
@@ -73,6 +99,19 @@ fn is_foreign(block: &RawValue) -> bool {
         data: Option<adapters_json::string::Str<'a>>,
     }
 
+    #[derive(serde::Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        id: Option<adapters_json::string::Str<'a>>,
+        #[serde(borrow)]
+        tool_use_id: Option<adapters_json::string::Str<'a>>,
+    }
+
+    if let Ok(Named { id, tool_use_id }) = serde_json::from_str(block.get())
+        && [id, tool_use_id].into_iter().flatten().any(|id| hosted::is_made_up(&id))
+    {
+        return true;
+    }
     let Ok(Tag { kind }) = serde_json::from_str(block.get()) else { return false };
     if !matches!(kind.as_deref(), Some("thinking" | "redacted_thinking")) {
         return false;
@@ -110,6 +149,23 @@ mod tests {
             &format!("{SEALED},{HIDDEN},{WORDS},{SEALED}, {OWN},{SEALED}"),
             &format!("{WORDS}, {OWN}"),
         );
+    }
+
+    #[test]
+    fn what_another_provider_did_and_cited_is_cut() {
+        let used = r#"{"type":"server_tool_use","id":"srvtoolu_penstock_1","name":"web_search","input":{}}"#;
+        let found =
+            r#"{"tool_use_id":"srvtoolu_penstock_1","type":"web_search_tool_result","content":[]}"#;
+        let own = r#"{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{}}"#;
+        check(&format!("{used},{found},{WORDS}"), WORDS);
+        check(&format!("{own}, {used} ,{WORDS}"), &format!("{own} ,{WORDS}"));
+        let text = |citations: &str| format!(r#"{{"type":"text","citations":{citations}}}"#);
+        let ours =
+            r#"{"type":"web_search_result_location","encrypted_index":"penstock:","url":"u"}"#;
+        let theirs = r#"{"type":"web_search_result_location","encrypted_index":"E","url":"u"}"#;
+        check(&text(&format!("[{ours}]")), &text("null"));
+        check(&text(&format!("[{ours}, {theirs}]")), &text(&format!("[{theirs}]")));
+        check(&format!("{used}, {}", text(&format!("[{ours}]"))), &text("null"));
     }
 
     #[test]

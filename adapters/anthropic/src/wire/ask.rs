@@ -41,6 +41,7 @@ object! {
         system: Content<'a>,
         messages: Vec<Message<'a>>,
         tools: Vec<&'a RawValue>,
+        mcp_servers: Vec<&'a RawValue>,
         tool_choice: ToolChoice<'a>,
         stop_sequences: Vec<String>,
         temperature: f64,

@@ -18,6 +18,9 @@ pub(crate) struct Request<'a> {
     pub(crate) messages: Vec<Turn<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tools: Vec<Tool<'a>>,
+    /// Servers whose tools the provider may call.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mcp_servers: Vec<McpServer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tool_choice: Option<ToolChoice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,8 +194,27 @@ pub(crate) enum Tool<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
-    /// A tool that only this dialect knows, such as its web search.
+    /// A tool that the provider runs itself.
+    Hosted(crate::hosted::Wire<'a>),
+    /// A tool as a client of this dialect wrote it.
     Raw(&'a RawValue),
+}
+
+/// A server whose tools the provider may call.
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename = "url")]
+pub(crate) struct McpServer<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_token: Option<&'a str>,
+}
+
+impl std::fmt::Debug for McpServer<'_> {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("McpServer").field("name", &self.name).field("url", &self.url).finish()
+    }
 }
 
 /// Whether and what the model must call.

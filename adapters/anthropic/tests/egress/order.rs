@@ -82,6 +82,8 @@ fn takes(kind: &PartKind) -> Takes {
             assert!(!id.is_empty(), "a call without an id");
             Takes::Arguments
         }
-        PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Takes::Nothing,
+        PartKind::Image(_) | PartKind::Audio(_) | PartKind::Hosted(_) | PartKind::Opaque(_) => {
+            Takes::Nothing
+        }
     }
 }

@@ -58,6 +58,12 @@ fn part(part: &Part) -> Value {
             "arguments": call.arguments,
             "kind": format!("{:?}", call.kind),
         }),
+        Part::Hosted(step) => json!({
+            "hosted": step.id,
+            "action": format!("{:?}", step.action),
+            "outcome": format!("{:?}", step.outcome),
+            "own": step.own.as_ref().map(|own| own.json.get()),
+        }),
         Part::Opaque(opaque) => json!({
             "dialect": opaque.dialect.to_string(),
             "json": opaque.json.get(),

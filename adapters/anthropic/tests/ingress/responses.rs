@@ -165,7 +165,7 @@ fn each_reason_to_stop_has_its_word() {
     let plain = |finish| stop(finish, vec![]).0;
     assert_eq!(plain(Finish::from(FinishReason::Stop)), "end_turn");
     assert_eq!(plain(native(FinishReason::Stop, "stop")), "end_turn");
-    assert_eq!(plain(native(FinishReason::Stop, "pause_turn")), "pause_turn");
+    assert_eq!(plain(Finish::from(FinishReason::Pause)), "pause_turn");
     assert_eq!(plain(Finish::from(FinishReason::Length)), "max_tokens");
     let window = "model_context_window_exceeded";
     assert_eq!(plain(native(FinishReason::Length, window)), window);

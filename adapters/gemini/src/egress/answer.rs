@@ -6,15 +6,15 @@ use adapters_canonical::delta::{Delta, PartKind, Start};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_canonical::usage::Usage;
-use serde_json::value::RawValue;
 
 use super::annotation;
-use super::arguments::Node;
 use super::finish::{blocked, finish, is_final};
+use super::open_call::OpenCall;
 use super::response::{answer_seed, opaque_part, seconds_since_1970, streamed_media, tier};
 use super::usage::Tally;
 use super::{error, loss};
 use crate::call_id::CallIds;
+use crate::hosted::{Codes, Grounding};
 use crate::wire::response::{Candidate, FunctionCall, Part, PromptFeedback, Response};
 use adapters_json::string::Str;
 
@@ -50,6 +50,9 @@ struct Choice {
     bytes: usize,
     /// The sources that were told already: chunks may repeat them.
     cited: Vec<(Option<(usize, usize)>, CitedSource)>,
+    codes: Codes,
+    /// What was searched and read for it, told at its end: chunks add to it.
+    looked: Grounding,
 }
 
 /// The part that the next chunk may go on with.
@@ -65,15 +68,6 @@ enum Open {
     },
     Thought(u32),
     Call(Box<OpenCall>),
-}
-
-/// A call whose arguments come in pieces.
-#[derive(Debug)]
-struct OpenCall {
-    part: u32,
-    /// All of them at once, byte for byte.
-    whole: Option<Box<RawValue>>,
-    pieces: Node,
 }
 
 impl Answer {
@@ -113,6 +107,7 @@ impl Answer {
                 continue;
             };
             choice.close(out);
+            choice.tell_looked(&mut self.parts, out);
             let message = choice.finish_message.take();
             let finish = Finish { message, ..finish(&native, choice.calls > 0) };
             out.push(Delta::Finish { choice: choice.index, finish });
@@ -220,11 +215,14 @@ impl Choice {
             finish_message: None,
             bytes: 0,
             cited: Vec::new(),
+            codes: Codes::default(),
+            looked: Grounding::default(),
         }
     }
 
     /// Says what a chunk says of the words so far.
     fn annotate(&mut self, candidate: &Candidate<'_>, out: &mut Vec<Delta>) {
+        self.looked.take(candidate);
         if let Some(wire) = &candidate.logprobs_result {
             let tokens = annotation::logprobs(wire);
             if !tokens.is_empty() {
@@ -270,9 +268,15 @@ impl Choice {
             }
             if let Some(json) = opaque_part(&part) {
                 self.close(out);
-                let opaque = Opaque { dialect: Dialect::Gemini, json };
-                let part = self.begin(PartKind::Opaque(opaque), parts, out);
-                out.push(Delta::PartEnd { part });
+                let kind = match self.codes.read(&json, self.index) {
+                    Some(step) => PartKind::Hosted(Box::new(step)),
+                    None => PartKind::Opaque(Opaque { dialect: Dialect::Gemini, json }),
+                };
+                let carrier = kind.carrier();
+                for kind in [Some(kind), carrier].into_iter().flatten() {
+                    let part = self.begin(kind, parts, out);
+                    out.push(Delta::PartEnd { part });
+                }
             }
             return;
         };
@@ -341,7 +345,7 @@ impl Choice {
             self.calls += 1;
             let kind = PartKind::ToolCall { id, name: name.to_owned(), kind: ToolKind::Function };
             let part = self.begin(kind, parts, out);
-            self.open = Open::Call(Box::new(OpenCall { part, whole: None, pieces: Node::empty() }));
+            self.open = Open::Call(Box::new(OpenCall::new(part)));
         }
         let Open::Call(open) = &mut self.open else {
             // `{}` ends a call that something else has ended already.
@@ -359,6 +363,18 @@ impl Choice {
         open.extend(call, out);
         if ends {
             self.close(out);
+        }
+    }
+
+    /// Says what was searched and read.
+    fn tell_looked(&mut self, parts: &mut u32, out: &mut Vec<Delta>) {
+        let looked = std::mem::take(&mut self.looked);
+        if let Some(searches) = looked.searches() {
+            out.push(Delta::Usage(Usage { web_searches: Some(searches), ..Usage::default() }));
+        }
+        for step in looked.steps(self.index) {
+            let part = self.begin(PartKind::Hosted(Box::new(step)), parts, out);
+            out.push(Delta::PartEnd { part });
         }
     }
 
@@ -386,41 +402,6 @@ impl Choice {
                 self.open = other;
                 self.close(out);
             }
-        }
-    }
-}
-
-impl OpenCall {
-    fn extend(&mut self, call: FunctionCall<'_>, out: &mut Vec<Delta>) {
-        if let Some(whole) = call.args {
-            self.whole = Some(whole.to_owned());
-        }
-        for piece in call.partial_args.into_iter().flatten() {
-            if let Err(problem) = self.pieces.apply(&piece) {
-                out.push(Delta::Malformed(problem));
-            }
-        }
-    }
-
-    fn close(self, out: &mut Vec<Delta>) {
-        let part = self.part;
-        out.push(Delta::Arguments { part, fragment: self.into_json() });
-        out.push(Delta::PartEnd { part });
-    }
-
-    /// Leaves the closing brace out: a client must not take for whole what is only a part.
-    fn break_off(self, out: &mut Vec<Delta>) {
-        let part = self.part;
-        let mut fragment = self.into_json();
-        fragment.pop();
-        out.push(Delta::Arguments { part, fragment });
-        out.push(Delta::PartEnd { part });
-    }
-
-    fn into_json(self) -> String {
-        match self.whole {
-            Some(whole) if self.pieces.is_empty() => String::from(Box::<str>::from(whole)),
-            Some(_) | None => serde_json::to_string(&self.pieces).unwrap_or_default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use adapters_canonical::chat::{
     CacheBreakpoint, Media, Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
 };
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::{HostedStep, is_shown_only};
 use adapters_canonical::loss::{DecodeError, Loss};
 use adapters_json::object::Every;
 use serde_json::value::RawValue;
@@ -16,6 +17,7 @@ use super::media::{self, MediaKind};
 use super::model::Model;
 use super::seal;
 use crate::call_id::is_made_up;
+use crate::hosted::Code;
 use crate::wire::request::{
     Content, FunctionCall, FunctionResponse, KnownPart, Part as WirePart, Payload, Value,
 };
@@ -35,6 +37,7 @@ pub(super) fn encode<'a>(
     losses: &mut Vec<Loss>,
 ) -> Result<(Option<Content<'a>>, Vec<Content<'a>>), DecodeError> {
     let mut writer = Writer {
+        messages,
         calls: HashMap::new(),
         instructions: Vec::new(),
         contents: Vec::with_capacity(messages.len()),
@@ -70,6 +73,7 @@ enum Side {
 }
 
 struct Writer<'a, 'l> {
+    messages: &'a [Message],
     /// Name of the function by id of the call.
     calls: HashMap<&'a str, &'a str>,
     instructions: Vec<WirePart<'a>>,
@@ -120,7 +124,7 @@ impl<'a> Writer<'a, '_> {
 
     fn turn(&mut self, side: Side, at: usize, message: &'a Message) -> Result<(), DecodeError> {
         let (mut said, mut called) = (0, 0);
-        for part in &message.parts {
+        for (nth, part) in message.parts.iter().enumerate() {
             let index = said;
             let path = format_args!("messages[{at}].content[{index}]");
             said += 1;
@@ -148,6 +152,10 @@ impl<'a> Writer<'a, '_> {
                     called += 1;
                 }
                 Part::ToolResult(result) => self.result(at, message, result)?,
+                Part::Hosted(step)
+                    if step.own(Dialect::Gemini).is_none()
+                        && is_shown_only(self.messages, at, nth, Dialect::Gemini) => {}
+                Part::Hosted(step) => self.hosted(side, step, &path),
                 Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => {
                     self.push(side, WirePart::Opaque(&opaque.json));
                 }
@@ -187,6 +195,20 @@ impl<'a> Writer<'a, '_> {
         }
     }
 
+    /// What a provider did with a tool of its own.
+    fn hosted(&mut self, side: Side, step: &'a HostedStep, path: &dyn Display) {
+        if let Some(own) = step.own(Dialect::Gemini) {
+            return self.push(side, WirePart::Opaque(&own.json));
+        }
+        let Some(text) = step.in_words() else {
+            let reason = "what another provider looked up, but for what its answer says of it";
+            return self.losses.push(Loss::dropped(path.to_string(), reason));
+        };
+        let reason = "what another provider did is told in words";
+        self.losses.push(Loss::adapted(path.to_string(), reason));
+        self.push(side, WirePart::Hosted(Code::Words { text }));
+    }
+
     fn media(
         &mut self,
         side: Side,
@@ -201,6 +223,9 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn thought(&mut self, at: usize, thought: &'a Thought) {
+        if let Some(own) = thought.carries(Dialect::Gemini) {
+            return self.push(Side::Model, WirePart::Opaque(own));
+        }
         if !seal::is_ours(thought) {
             let path = format!("messages[{at}].reasoning_details");
             self.losses.push(Loss::dropped(path, "only another provider takes this thought back"));
@@ -237,7 +262,7 @@ impl<'a> Writer<'a, '_> {
             {
                 part.thought_signature = Some(Cow::Borrowed(signature));
             }
-            Some(WirePart::Known(_) | WirePart::Opaque(_)) | None => {
+            Some(WirePart::Known(_) | WirePart::Hosted(_) | WirePart::Opaque(_)) | None => {
                 if let Some(earlier) = self.seal.replace(signature) {
                     self.push(Side::Model, words("", Some(earlier)));
                 }
@@ -300,7 +325,11 @@ impl<'a> Writer<'a, '_> {
                 Part::Audio(medium) => (MediaKind::Audio, medium),
                 Part::Video(medium) => (MediaKind::Video, medium),
                 Part::Document(medium) => (MediaKind::Document, medium),
-                Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) | Part::Opaque(_) => {
+                Part::Reasoning(_)
+                | Part::ToolCall(_)
+                | Part::ToolResult(_)
+                | Part::Hosted(_)
+                | Part::Opaque(_) => {
                     self.losses
                         .push(Loss::dropped(path.to_string(), "a function cannot answer this"));
                     continue;

@@ -38,9 +38,6 @@ pub(super) fn of_candidate(candidate: &Candidate<'_>, index: u32, losses: &mut V
     if ratings.into_iter().any(|rating| rating.blocked == Some(true)) {
         lose("safetyRatings", "which rating ended the answer has no place");
     }
-    if candidate.url_context_metadata.is_some() {
-        lose("urlContextMetadata", "which pages were read has no place");
-    }
     if let Some(grounding) = &candidate.grounding_metadata {
         of_grounding(grounding, &mut lose);
     }
@@ -62,7 +59,6 @@ fn of_grounding(grounding: &GroundingMetadata<'_>, lose: &mut impl FnMut(&str, &
         lose("groundingMetadata.searchEntryPoint", "suggestions to search on have no place");
     }
     for (name, queries) in [
-        ("groundingMetadata.webSearchQueries", &grounding.web_search_queries),
         ("groundingMetadata.imageSearchQueries", &grounding.image_search_queries),
         ("groundingMetadata.retrievalQueries", &grounding.retrieval_queries),
     ] {

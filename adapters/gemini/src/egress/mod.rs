@@ -31,6 +31,7 @@ mod generation;
 mod loss;
 mod media;
 mod model;
+mod open_call;
 pub mod request;
 pub mod response;
 mod schema;

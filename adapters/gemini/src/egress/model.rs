@@ -26,6 +26,18 @@ pub(super) enum Thinking {
     Level { minimal: bool, medium: bool },
 }
 
+/// Whether a model takes tools that its provider runs itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum OwnTools {
+    /// Not in the form that we write (before 2.0).
+    None,
+    /// Where there are no functions of the client's, and no form of the answer.
+    Alone,
+    /// Beside functions too: Gemini 3 and later
+    /// (<https://ai.google.dev/gemini-api/docs/tool-combination>).
+    BesideFunctions,
+}
+
 impl<'a> Model<'a> {
     pub(crate) fn new(name: &'a str) -> Self {
         Self { name, version: version(last_segment(name)) }
@@ -39,6 +51,14 @@ impl<'a> Model<'a> {
     /// Whether the model is addressed as Vertex AI does it.
     pub(crate) fn on_vertex(self) -> bool {
         self.name.starts_with("publishers/") || self.name.starts_with("projects/")
+    }
+
+    pub(super) fn hosted(self) -> OwnTools {
+        match self.version {
+            Some((..=1, _)) => OwnTools::None,
+            Some((2, _)) => OwnTools::Alone,
+            Some(_) | None => OwnTools::BesideFunctions,
+        }
     }
 
     pub(super) fn thinking(self) -> Thinking {

@@ -30,8 +30,8 @@ pub fn encode(
     let mut losses = Vec::new();
     let (system_instruction, contents) =
         conversation::encode(&request.messages, model, &mut losses)?;
-    let tools = tools::encode(&request.tools, &mut losses);
-    let tool_config = tools::choice(request, &tools, &mut losses);
+    let tools = tools::encode(request, model, &mut losses);
+    let tool_config = tools::choice(request, model, &tools, &mut losses);
     let body = Request {
         system_instruction,
         contents,

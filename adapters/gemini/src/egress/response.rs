@@ -13,6 +13,7 @@ use super::finish::{blocked, finish, is_final};
 use super::usage::Tally;
 use super::{annotation, loss};
 use crate::call_id::CallIds;
+use crate::hosted::{Codes, Grounding};
 use crate::wire;
 use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
 
@@ -24,6 +25,7 @@ use crate::wire::response::{Blob, Candidate, FunctionCall, Response};
 /// | `thoughtSignature`                        | the `signature` of what it is on; on a picture, or on an empty text behind nothing else, a `Reasoning` without words |
 /// | `functionCall`                            | `ToolCall`; no arguments are `{}`              |
 /// | `inlineData`                              | `Image` or `Audio`                             |
+/// | `executableCode`, `codeExecutionResult`   | `Hosted`, as are searches and pages that the metadata tell of |
 /// | everything else, and thoughts in pictures | `Opaque`                                       |
 ///
 /// A prompt that was blocked is one choice that the content filter ended. Sources are those of
@@ -52,7 +54,17 @@ pub fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeError> {
         value.service_tier = metadata.service_tier.map(tier);
     }
     for (place, candidate) in response.candidates.into_iter().flatten().enumerate() {
-        value.choices.push(choice(place, candidate, &mut ids, &mut losses));
+        let mut looked = Grounding::default();
+        looked.take(&candidate);
+        if let Some(searches) = looked.searches() {
+            let counted = value.usage.get_or_insert_default();
+            counted.web_searches = Some(counted.web_searches.unwrap_or(0).saturating_add(searches));
+        }
+        let mut choice = choice(place, candidate, &mut ids, &mut losses);
+        // Behind the words, as in a stream, which tells of it last.
+        let steps = looked.steps(choice.index).into_iter();
+        choice.parts.extend(steps.map(|step| Part::Hosted(Box::new(step))));
+        value.choices.push(choice);
     }
     if value.choices.is_empty() {
         let feedback = response.prompt_feedback.unwrap_or_default();
@@ -124,13 +136,22 @@ fn choice(
     loss::of_candidate(&candidate, index, losses);
     let content = candidate.content.take();
     let (mut parts, mut calls, mut bytes, mut starts) = (Vec::new(), 0, 0, Vec::new());
+    let mut codes = Codes::default();
     for part in content.and_then(|content| content.parts).into_iter().flatten() {
         starts.push(bytes);
         if !part.thought {
             bytes += part.text.as_deref().map_or(0, str::len);
         }
         loss::of_part(&part, index, losses);
-        read_part(part, index, &mut calls, ids, &mut parts);
+        match opaque_part(&part).filter(|_| is_opaque(&part)) {
+            Some(json) => {
+                let part = step_or_opaque(json, index, &mut codes);
+                let carrier = part.carrier();
+                parts.push(part);
+                parts.extend(carrier);
+            }
+            None => read_part(part, index, &mut calls, ids, &mut parts),
+        }
     }
     cite(&candidate, &starts, &mut parts);
     let native = candidate.finish_reason.filter(|reason| is_final(reason));
@@ -164,6 +185,18 @@ fn cite(candidate: &Candidate<'_>, starts: &[usize], parts: &mut [Part]) {
     }
 }
 
+/// Whether a part is neither words nor a call nor a picture or sound of the answer.
+fn is_opaque(part: &wire::response::Part<'_>) -> bool {
+    part.function_call.is_none() && part.text.is_none() && streamed_media(part).is_none()
+}
+
+fn step_or_opaque(json: Box<RawValue>, choice: u32, codes: &mut Codes) -> Part {
+    match codes.read(&json, choice) {
+        Some(step) => Part::Hosted(Box::new(step)),
+        None => Part::Opaque(Opaque { dialect: Dialect::Gemini, json }),
+    }
+}
+
 fn read_part(
     mut part: wire::response::Part<'_>,
     choice: u32,
@@ -181,11 +214,7 @@ fn read_part(
     if part.text.is_none() {
         match read_media(&part) {
             Some(media) => out.push(media),
-            None => {
-                let json = opaque_part(&part);
-                let opaque = json.map(|json| Opaque { dialect: Dialect::Gemini, json });
-                return out.extend(opaque.map(Part::Opaque));
-            }
+            None => return,
         }
     }
     let text = part.text.map(String::from).unwrap_or_default();
@@ -246,6 +275,7 @@ fn read_media(part: &wire::response::Part<'_>) -> Option<Part> {
         | PartKind::Reasoning { .. }
         | PartKind::Refusal
         | PartKind::ToolCall { .. }
+        | PartKind::Hosted(_)
         | PartKind::Opaque(_) => None,
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn is_ours(thought: &Thought) -> bool {
 pub(super) fn seal_steps(contents: &mut [Content<'_>]) {
     let says = |part: &Part<'_>| match part {
         Part::Known(part) => part.function_response.is_none(),
-        Part::Opaque(_) => true,
+        Part::Hosted(_) | Part::Opaque(_) => true,
     };
     let by_user = |content: &Content<'_>| content.role == Some("user");
     let last =
@@ -53,7 +53,7 @@ pub(super) fn seal_steps(contents: &mut [Content<'_>]) {
 fn call<'p, 'a>(part: &'p mut Part<'a>) -> Option<&'p mut KnownPart<'a>> {
     match part {
         Part::Known(part) if part.function_call.is_some() => Some(part),
-        Part::Known(_) | Part::Opaque(_) => None,
+        Part::Known(_) | Part::Hosted(_) | Part::Opaque(_) => None,
     }
 }
 

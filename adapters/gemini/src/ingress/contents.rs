@@ -10,6 +10,7 @@ use super::media;
 use super::request::{missing, others};
 use super::seal::{self, Opened};
 use crate::call_id;
+use crate::hosted::Codes;
 use crate::wire::asked::{Content, FunctionCall, FunctionResponse, Part as WirePart};
 
 /// Messages, and where each stands in the client's request.
@@ -30,7 +31,13 @@ pub(super) fn read(
     contents: Vec<Content<'_>>,
     losses: &mut Vec<Loss>,
 ) -> Result<Read, DecodeError> {
-    let mut turns = Turns { read: Read::default(), calls: Vec::new(), model_from: 0, losses };
+    let mut turns = Turns {
+        read: Read::default(),
+        calls: Vec::new(),
+        codes: Codes::default(),
+        model_from: 0,
+        losses,
+    };
     if let Some(system) = system {
         turns.system(system)?;
     }
@@ -53,6 +60,7 @@ struct Call {
 struct Turns<'l> {
     read: Read,
     calls: Vec<Call>,
+    codes: Codes,
     /// Index of the first turn of the model's message that is last now.
     model_from: usize,
     losses: &'l mut Vec<Loss>,
@@ -218,7 +226,10 @@ impl Turns<'_> {
             return media::read(path, part.inline_data, part.file_data, self.losses).map(Some);
         }
         let Some(text) = part.text else {
-            return Ok(media::opaque(&part).map(Part::Opaque));
+            return Ok(media::opaque(&part).map(|opaque| match self.codes.read(&opaque.json, 0) {
+                Some(step) => Part::Hosted(Box::new(step)),
+                None => Part::Opaque(opaque),
+            }));
         };
         others(&part.other, path, self.losses);
         let seal = part.thought_signature.as_deref().filter(|seal| !seal.is_empty());

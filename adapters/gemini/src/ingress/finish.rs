@@ -50,7 +50,7 @@ pub(super) fn reason(finish: &Finish) -> &str {
         FinishReason::Stop | FinishReason::ToolCalls => "STOP",
         FinishReason::Length => "MAX_TOKENS",
         FinishReason::ContentFilter => "SAFETY",
-        FinishReason::Error => "OTHER",
+        FinishReason::Pause | FinishReason::Error => "OTHER",
     }
 }
 

@@ -84,8 +84,8 @@ pub(super) fn citation(cited: &Cited, text: &str, offset: usize) -> Citation {
     };
     let title = cited.title.clone().or_else(|| cited.quote.clone().filter(|_| uri.is_none()));
     Citation {
-        start_index: cited.range.map(|(from, _)| byte(from)),
-        end_index: cited.range.map(|(_, to)| byte(to)),
+        start_index: Some(cited.range.map_or(offset, |(from, _)| byte(from))),
+        end_index: Some(cited.range.map_or(offset + text.len(), |(_, to)| byte(to))),
         uri,
         title,
     }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use adapters_canonical::chat::{ChatRequest, Part, Tool};
 
+use crate::hosted;
+
 /// Translates a canonical path. One that has no counterpart stays as it is.
 ///
 /// A message that was put together from several turns is named by all of them, without the part;
@@ -130,6 +132,15 @@ fn tool(request: &ChatRequest, at: usize, rest: &str) -> String {
         Some(Tool::Function(function)) => {
             let rest = rest.strip_prefix(".function").unwrap_or(rest);
             format!("tools.functionDeclarations[{}]{rest}", function.name)
+        }
+        Some(Tool::Hosted(tool)) => {
+            let rest = rest.rsplit_once('.').map_or(rest, |(_, member)| member);
+            let rest = match rest {
+                "blocked_domains" => ".excludeDomains".to_owned(),
+                "" => String::new(),
+                rest => format!(".{rest}"),
+            };
+            format!("tools.{}{rest}", hosted::member(&tool.does))
         }
         Some(Tool::Opaque(opaque)) => {
             let name = opaque.json.get().split('"').nth(1).unwrap_or_default();

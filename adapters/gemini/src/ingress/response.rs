@@ -10,6 +10,7 @@ use adapters_json::write;
 
 use super::vocabulary::VOCABULARY;
 use super::{finish, part, seal, usage};
+use crate::hosted::{Code, Looked};
 use crate::wire::answer::{Answer, Candidate, CitationMetadata, Content, PromptFeedback};
 use crate::wire::request::Part as WirePart;
 
@@ -57,12 +58,25 @@ fn blocked(response: &ChatResponse) -> Option<PromptFeedback<'_>> {
 
 fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
     let (mut parts, mut citations, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let mut looked = Looked::default();
     for (at, said) in choice.parts.iter().enumerate() {
         let path = || format!("choices[{}].parts[{at}]", choice.index);
         if let Part::Text(text) = said {
             let cited = text.citations.iter();
             citations.extend(cited.map(|cited| part::citation(cited, &text.text, bytes)));
             bytes += text.text.len();
+        }
+        if matches!(said, Part::Reasoning(thought) if thought.carries(Dialect::Gemini).is_some()) {
+            continue;
+        }
+        if let Part::Hosted(step) = said {
+            match (step.own(Dialect::Gemini), Code::of(step)) {
+                (Some(own), _) => parts.push(WirePart::Opaque(&own.json)),
+                (None, Some(code)) => parts.extend(code.into_iter().map(WirePart::Hosted)),
+                // The vocabulary says what has no place there.
+                (None, None) => drop(looked.take(step)),
+            }
+            continue;
         }
         parts.extend(write_part(said, &path, losses));
     }
@@ -80,6 +94,8 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
         content: Content { parts, role: "model" },
         finish_reason: Some(finish::reason(&choice.finish)),
         finish_message: choice.finish.message.as_deref(),
+        grounding_metadata: looked.grounding(&citations),
+        url_context_metadata: looked.pages(),
         citation_metadata: (!citations.is_empty())
             .then_some(CitationMetadata { citations: Cow::Owned(citations) }),
         avg_logprobs,
@@ -110,6 +126,8 @@ fn write_part<'a>(
         Part::Video(media) => part::media(media, "video/mp4"),
         Part::Document(media) => part::media(media, "application/octet-stream"),
         Part::Opaque(opaque) if opaque.dialect == Dialect::Gemini => WirePart::Opaque(&opaque.json),
+        // Written apart: it may be several parts, or none.
+        Part::Hosted(_) => return None,
         // The vocabulary says that they are left out.
         Part::Opaque(_) | Part::ToolResult(_) => return None,
     })

@@ -14,6 +14,7 @@ use super::error::write_failure;
 use super::frame::Frames;
 use super::response::or;
 use super::{finish, part, seal, usage};
+use crate::hosted::{Code, Looked};
 use crate::wire::answer::{Answer, Candidate, Citation, CitationMetadata, Content, PromptFeedback};
 use crate::wire::request::Part as WirePart;
 
@@ -58,6 +59,8 @@ struct Choice {
     /// Bytes of its text so far.
     bytes: usize,
     citations: Vec<Citation>,
+    /// What was searched and read, told with its end.
+    looked: Looked,
     /// Not sent yet.
     logprobs: Vec<TokenLogprob>,
     finish: Option<Finish>,
@@ -163,6 +166,7 @@ impl ContentStreamEncoder {
                 Kind::Text { text: String::new(), offset, signature: None, cited: Vec::new() }
             }
             PartKind::Refusal => Kind::Refusal,
+            kind if kind.carries(Dialect::Gemini) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => {
                 let (redacted, origin, id) = (redacted.clone(), *origin, id.clone());
                 let thought = Thought { redacted, origin, id, ..Thought::default() };
@@ -179,6 +183,18 @@ impl ContentStreamEncoder {
             }
             PartKind::Audio(media) => {
                 self.write(out, choice, part::media(media, "audio/wav"));
+                Kind::Hidden
+            }
+            PartKind::Hosted(step) => {
+                match (step.own(Dialect::Gemini), Code::of(step)) {
+                    (Some(own), _) => self.write(out, choice, WirePart::Opaque(&own.json)),
+                    (None, Some(code)) => {
+                        for part in code {
+                            self.write(out, choice, WirePart::Hosted(part));
+                        }
+                    }
+                    (None, None) => drop(self.choice(choice).looked.take(step)),
+                }
                 Kind::Hidden
             }
             PartKind::Opaque(opaque) => {
@@ -282,6 +298,8 @@ impl ContentStreamEncoder {
         set_logprobs(&mut candidate, &choice.logprobs);
         candidate.finish_reason = Some(finish::reason(finish));
         candidate.finish_message = finish.message.as_deref();
+        candidate.grounding_metadata = choice.looked.grounding(&choice.citations);
+        candidate.url_context_metadata = choice.looked.pages();
         if !choice.citations.is_empty() {
             let citations = Cow::Borrowed(&*choice.citations);
             candidate.citation_metadata = Some(CitationMetadata { citations });
@@ -306,6 +324,8 @@ fn candidate(index: u32, part: WirePart<'_>) -> Candidate<'_> {
         finish_reason: None,
         finish_message: None,
         citation_metadata: None,
+        grounding_metadata: None,
+        url_context_metadata: None,
         avg_logprobs: None,
         logprobs_result: None,
         index,

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::request::{missing, others};
 use super::schema;
+use crate::hosted;
 use crate::wire::asked::{
     FunctionCallingConfig, FunctionDeclaration, Tool as WireTool, ToolConfig,
 };
@@ -26,7 +27,12 @@ pub(super) fn read(
         for (name, value) in &tool.other.0 {
             let json = crate::wire::whole_part(&[(&**name, *value)], false, None);
             let json = json.ok_or_else(|| missing(format!("tools[{at}].{}", &**name)))?;
-            read.push(Tool::Opaque(Opaque { dialect: Dialect::Gemini, json }));
+            let path = format!("tools[{at}].{}", &**name);
+            let hosted = hosted::read_tool(name, value, &json, &path, losses);
+            if hosted.is_empty() {
+                read.push(Tool::Opaque(Opaque { dialect: Dialect::Gemini, json }));
+            }
+            read.extend(hosted.into_iter().map(|tool| Tool::Hosted(Box::new(tool))));
         }
     }
     let Some(config) = config else { return Ok((read, None)) };

@@ -2,6 +2,7 @@
 
 use adapters_canonical::annotation::CitedSource;
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::{Action, Outcome};
 use adapters_canonical::unsaid::{Count, Lack, Vocabulary, adapted, lost};
 
 /// Read by whole and streamed answers alike.
@@ -13,6 +14,15 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     image: |_| None,
     audio: |_| None,
     file: None,
+    hosted: |step| match (&step.action, &step.outcome) {
+        (Some(Action::CallMcp { .. }), _) | (None, Some(Outcome::Answered { .. })) => {
+            lost("calls of a server's tools have no such part")
+        }
+        (
+            Some(Action::Search { .. } | Action::ReadPage { .. } | Action::RunCode { .. }) | None,
+            _,
+        ) => None,
+    },
     citation: |cited| match cited.source {
         CitedSource::Document(_) => adapted("a document is cited by its title, not its place"),
         CitedSource::Url(_) | CitedSource::File(_) if cited.quote.is_some() => {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::request::Part;
+use crate::hosted::{GroundingMetadata, UrlContextMetadata};
 
 /// A whole answer, or one chunk of it.
 #[derive(Debug, Serialize)]
@@ -45,6 +46,10 @@ pub(crate) struct Candidate<'a> {
     pub(crate) finish_message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) citation_metadata: Option<CitationMetadata<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) grounding_metadata: Option<GroundingMetadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url_context_metadata: Option<UrlContextMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) avg_logprobs: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]

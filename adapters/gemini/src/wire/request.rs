@@ -6,6 +6,8 @@ use adapters_json::write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::hosted::{Code, Own};
+
 /// Stands for a signature that was never there: what it is on was made by another model.
 /// Documented at <https://ai.google.dev/gemini-api/docs/thought-signatures>.
 pub const NO_SIGNATURE: &str = "skip_thought_signature_validator";
@@ -52,6 +54,8 @@ pub struct Content<'a> {
 pub enum Part<'a> {
     /// Something this crate can name.
     Known(KnownPart<'a>),
+    /// What another provider did with a tool of its own.
+    Hosted(Code),
     /// A whole part as the provider wrote it.
     Opaque(&'a RawValue),
 }
@@ -179,7 +183,9 @@ pub enum Tool<'a> {
         /// All of them.
         function_declarations: Vec<FunctionDeclaration<'a>>,
     },
-    /// A tool of the provider, as the client wrote it.
+    /// A tool that the provider runs itself.
+    Hosted(Own<'a>),
+    /// The same as the client wrote it.
     Opaque(&'a RawValue),
 }
 
@@ -202,7 +208,12 @@ pub struct FunctionDeclaration<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct ToolConfig<'a> {
     /// For functions of the client.
-    pub function_calling_config: FunctionCallingConfig<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_calling_config: Option<FunctionCallingConfig<'a>>,
+    /// Set where there are functions and tools of the provider: the model keeps what it did with
+    /// the latter in the conversation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub include_server_side_tool_invocations: bool,
 }
 
 /// Whether and which functions of the client the model must call.

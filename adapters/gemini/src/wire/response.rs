@@ -58,13 +58,14 @@ pub struct Candidate<'a> {
     /// Sources it rests on.
     #[serde(borrow)]
     pub grounding_metadata: Option<GroundingMetadata<'a>>,
+    /// Pages that were read for it.
+    #[serde(borrow)]
+    pub url_context_metadata: Option<UrlContextMetadata<'a>>,
     /// Log probabilities.
     #[serde(borrow)]
     pub logprobs_result: Option<LogprobsResult<'a>>,
     /// What the provider thinks of it.
     pub safety_ratings: Option<Vec<SafetyRating>>,
-    /// Which pages the provider read.
-    pub url_context_metadata: Option<IgnoredAny>,
 }
 
 /// What the provider thinks of an answer in one respect.
@@ -106,6 +107,9 @@ pub struct Citation<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroundingMetadata<'a> {
+    /// What the web was searched for.
+    #[serde(borrow)]
+    pub web_search_queries: Option<Vec<Str<'a>>>,
     /// The sources.
     #[serde(borrow)]
     pub grounding_chunks: Option<Vec<GroundingChunk<'a>>>,
@@ -114,14 +118,33 @@ pub struct GroundingMetadata<'a> {
     pub grounding_supports: Option<Vec<GroundingSupport<'a>>>,
     /// Suggestions to search on, which have to be shown.
     pub search_entry_point: Option<IgnoredAny>,
-    /// What was searched for.
-    pub web_search_queries: Option<Vec<IgnoredAny>>,
     /// The same among pictures.
     pub image_search_queries: Option<Vec<IgnoredAny>>,
     /// The same among documents of the client's own.
     pub retrieval_queries: Option<Vec<IgnoredAny>>,
     /// Shows a map.
     pub google_maps_widget_context_token: Option<IgnoredAny>,
+}
+
+/// Pages that were read for an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UrlContextMetadata<'a> {
+    /// One by one.
+    #[serde(borrow)]
+    pub url_metadata: Option<Vec<UrlMetadata<'a>>>,
+}
+
+/// A page that was read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UrlMetadata<'a> {
+    /// Its address.
+    #[serde(borrow)]
+    pub retrieved_url: Option<Str<'a>>,
+    /// Whether it could be read.
+    #[serde(borrow)]
+    pub url_retrieval_status: Option<Str<'a>>,
 }
 
 /// A source: at most one member is set.

@@ -152,6 +152,7 @@ fn empty(kind: &PartKind) -> Part {
             kind: *kind,
             ..ToolCall::default()
         }),
+        PartKind::Hosted(step) => Part::Hosted(step.clone()),
         PartKind::Opaque(opaque) => Part::Opaque(opaque.clone()),
     }
 }

@@ -145,6 +145,7 @@ fn deltas(answer: &ChatResponse, size: usize) -> Vec<Delta> {
                 }
                 Part::Image(media) => out.push(start(PartKind::Image(media.clone()))),
                 Part::Audio(media) => out.push(start(PartKind::Audio(media.clone()))),
+                Part::Hosted(step) => out.push(start(PartKind::Hosted(step.clone()))),
                 Part::Opaque(opaque) => out.push(start(PartKind::Opaque(opaque.clone()))),
                 Part::Refusal(text) => {
                     out.push(start(PartKind::Refusal));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::address;
+use crate::hosted;
 use crate::ingress::PATH;
 use crate::passthrough::adapt_request;
 use crate::quirk::{Quirk, Quirks};
@@ -50,7 +51,8 @@ pub(super) fn encode(
         model: target.model,
         messages,
         tools: tools(&request.tools, quirks, &mut losses),
-        tool_choice: request.tool_choice.as_ref().map(|choice| tool_choice(choice, &request.tools)),
+        tool_choice: tool_choice(request, &mut losses),
+        web_search_options: hosted::write(request, target.model, quirks, &mut losses),
         parallel_tool_calls: request.parallel_tool_calls,
         max_completion_tokens: request.max_output_tokens,
         temperature: sampling.temperature,
@@ -99,6 +101,8 @@ struct Body<'a> {
     tools: Vec<WireTool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_search_options: Option<hosted::Wire<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,6 +256,10 @@ fn has_breakpoint(part: &Part) -> bool {
         Part::ToolResult(result) => {
             result.cache.is_some() || result.parts.iter().any(has_breakpoint)
         }
-        Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) | Part::Opaque(_) => false,
+        Part::Reasoning(_)
+        | Part::Refusal(_)
+        | Part::ToolCall(_)
+        | Part::Hosted(_)
+        | Part::Opaque(_) => false,
     }
 }

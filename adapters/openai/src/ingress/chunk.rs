@@ -122,7 +122,8 @@ pub(crate) fn done(out: &mut Vec<u8>) {
 /// Our word for it. `error` is none of OpenAI's; no SDK raises on it.
 pub(crate) fn finish_word(reason: FinishReason) -> &'static str {
     match reason {
-        FinishReason::Stop => "stop",
+        // A chat has no word for a pause.
+        FinishReason::Stop | FinishReason::Pause => "stop",
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
         FinishReason::ContentFilter => "content_filter",

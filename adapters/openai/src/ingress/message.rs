@@ -278,6 +278,7 @@ fn cache_last(parts: &mut [Part], control: Option<CacheControl>) {
             | Part::Refusal(_)
             | Part::ToolCall(_)
             | Part::ToolResult(_)
+            | Part::Hosted(_)
             | Part::Opaque(_),
         )
         | None => return,

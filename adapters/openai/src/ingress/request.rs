@@ -8,6 +8,7 @@ use adapters_canonical::chat::{
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 
 use super::{message, tool};
+use crate::hosted;
 use crate::wire::request::{Request, ResponseFormat};
 use adapters_json::read;
 
@@ -17,7 +18,7 @@ const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", 
 ///
 /// `null` is as good as absent. `max_completion_tokens` goes before `max_tokens`,
 /// `safety_identifier` before `user`, `reasoning.effort` before `reasoning_effort`; `functions`
-/// and `function_call` become tools. A top-level member that no other dialect has words for is
+/// and `function_call` become tools, and so does `web_search_options`. A top-level member that no other dialect has words for is
 /// reported as a [`Loss`], and so is one that is not known at all.
 ///
 /// # Errors
@@ -28,7 +29,9 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeErro
     let mut wire: Request<'_> = read::body(body)?;
     let mut losses = top_level_losses(&mut wire);
     let messages = wire.messages.take().ok_or_else(|| missing("messages"))?;
-    let tools = tool::tools(wire.tools.take(), wire.functions.take())?;
+    let mut tools = tool::tools(wire.tools.take(), wire.functions.take())?;
+    let search = wire.web_search_options.take();
+    tools.extend(search.map(|raw| hosted::read(raw, &mut losses)).transpose()?);
     let tool_choice = tool::choice(wire.tool_choice.take(), wire.function_call.take())?;
     let value = ChatRequest {
         model: model(wire.model.take())?,
@@ -36,6 +39,7 @@ pub fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, DecodeErro
         message_paths: Vec::new(),
         tools,
         tool_choice,
+        max_hosted_calls: None,
         parallel_tool_calls: wire.parallel_tool_calls,
         max_output_tokens: wire.max_completion_tokens.or(wire.max_tokens),
         sampling: sampling(&mut wire),
@@ -80,7 +84,7 @@ fn top_level_losses(wire: &mut Request<'_>) -> Vec<Loss> {
 
 fn no_words_for(name: &str) -> &'static str {
     match name {
-        "prediction" | "audio" | "web_search_options" | "moderation" | "prompt_cache_options" => {
+        "prediction" | "audio" | "moderation" | "prompt_cache_options" => {
             "only providers of the OpenAI dialect have it"
         }
         _ => "not a known member of a chat completion request",

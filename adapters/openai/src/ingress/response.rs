@@ -219,7 +219,11 @@ impl<'a> Message<'a> {
                     sound => message.audio = sound.or(message.audio),
                 },
                 // The vocabulary says what is left out.
-                Part::Opaque(_) | Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => {}
+                Part::Hosted(_)
+                | Part::Opaque(_)
+                | Part::Video(_)
+                | Part::Document(_)
+                | Part::ToolResult(_) => {}
             }
         }
         message.reasoning_details = details(&thoughts, seal);

@@ -74,6 +74,8 @@ enum Kind {
         /// How many characters of the answer stand before it.
         before: u64,
         length: u64,
+        /// Sources of it as a whole: they wait for its end, since they say where that is.
+        of_all: Vec<Citation>,
     },
     Refusal,
     Thought(Box<Thinking>),
@@ -147,9 +149,11 @@ impl ChatStreamEncoder {
 
     fn part_start(&mut self, out: &mut Vec<u8>, part: u32, choice: u32, kind: &PartKind) {
         let kind = match kind {
-            PartKind::Text => Kind::Text { before: self.choice(choice).said, length: 0 },
+            PartKind::Text => {
+                Kind::Text { before: self.choice(choice).said, length: 0, of_all: Vec::new() }
+            }
             PartKind::Refusal => Kind::Refusal,
-            PartKind::Opaque(_) => Kind::Hidden,
+            PartKind::Hosted(_) | PartKind::Opaque(_) => Kind::Hidden,
             PartKind::Image(media) => {
                 if let Some(mut image) = image(media) {
                     image.index = Some(next(&mut self.choice(choice).images));
@@ -265,11 +269,18 @@ impl ChatStreamEncoder {
     }
 
     fn citation(&mut self, out: &mut Vec<u8>, part: u32, citation: &Citation) {
-        let Some(open) = self.open.iter().rev().find(|open| open.part == part) else { return };
-        let Kind::Text { before, length } = open.kind else { return };
-        let choice = open.choice;
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.part == part) else { return };
+        let Kind::Text { before, length, of_all } = &mut open.kind else { return };
+        if citation.range.is_none() {
+            return of_all.push(citation.clone());
+        }
+        let (choice, place) = (open.choice, (*before, *length));
+        self.cite(out, choice, place, citation);
+    }
+
+    fn cite(&mut self, out: &mut Vec<u8>, choice: u32, place: (u64, u64), citation: &Citation) {
         let state = self.choice(choice);
-        let (list, written) = Written::new(citation, (before, length), |list| {
+        let (list, written) = Written::new(citation, place, |list| {
             Some(next(match list {
                 List::Annotations => &mut state.annotations,
                 List::Citations => &mut state.citations,
@@ -302,7 +313,12 @@ impl ChatStreamEncoder {
             Kind::Call { index, kind: kind @ ToolKind::Function, begun: false } => {
                 self.write(out, choice, |out| call::arguments(out, index, kind, "{}"));
             }
-            Kind::Text { .. } | Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
+            Kind::Text { before, length, of_all } => {
+                for citation in of_all {
+                    self.cite(out, choice, (before, length), &citation);
+                }
+            }
+            Kind::Refusal | Kind::Call { .. } | Kind::Hidden => {}
         }
     }
 

@@ -26,6 +26,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
         }
     },
     file: lost("the dialect has no place for it in an answer"),
+    hosted: |_| lost("a chat shows of what a provider looked up or ran only what it cites"),
     citation: |_| None,
     logprobs: None,
     stop_sequence: lost("it is not said which stop sequence was met"),

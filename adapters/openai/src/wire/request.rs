@@ -49,6 +49,7 @@ object! {
         prompt_cache_retention: String,
         cache_control: CacheControl,
         modalities: Vec<String>,
+        web_search_options: &'a RawValue,
         ..unmapped: Names<'a>
     }
 }

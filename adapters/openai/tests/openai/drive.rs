@@ -158,6 +158,7 @@ impl Assembly {
         let (new, call) = match kind {
             PartKind::Text => (Part::Text(Text::default()), false),
             PartKind::Refusal => (Part::Refusal(String::new()), false),
+            PartKind::Hosted(step) => (Part::Hosted(step.clone()), false),
             PartKind::Opaque(opaque) => (Part::Opaque(opaque.clone()), false),
             PartKind::Image(media) => (Part::Image(media.clone()), false),
             PartKind::Audio(media) => (Part::Audio(media.clone()), false),

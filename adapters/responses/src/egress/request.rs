@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use adapters_canonical::chat::{ChatRequest, OutputFormat, Part, Reasoning};
 use adapters_canonical::dialect::{Dialect, Target, UpstreamRequest};
+use adapters_canonical::hosted::Hosted;
 use adapters_canonical::loss::{DecodeError, Loss, Translated};
 use adapters_json::write;
 use serde::Serialize;
@@ -52,6 +53,7 @@ pub(crate) fn encode_count(
     let mut losses = Vec::new();
     let body = Body {
         max_output_tokens: None,
+        max_tool_calls: None,
         temperature: None,
         top_p: None,
         top_logprobs: None,
@@ -81,10 +83,8 @@ fn body<'a>(
         model: target.model,
         input,
         tools: tool::tools(&request.tools, losses),
-        tool_choice: request
-            .tool_choice
-            .as_ref()
-            .map(|choice| tool::choice(choice, &request.tools)),
+        tool_choice: tool::choice(request, losses),
+        max_tool_calls: tool::most(request, losses),
         parallel_tool_calls: request.parallel_tool_calls,
         max_output_tokens: request.max_output_tokens,
         temperature: sampling.temperature,
@@ -111,6 +111,8 @@ struct Body<'a> {
     tools: Vec<tool::Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<tool::Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tool_calls: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parallel_tool_calls: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,11 +214,19 @@ fn include(request: &ChatRequest) -> Vec<&'static str> {
     let happened = || {
         let mut parts = request.messages.iter().flat_map(|message| &message.parts);
         parts.any(|part| {
-            matches!(part, Part::Reasoning(thought) if thought.origin == Some(Dialect::Responses))
+            matches!(part, Part::Reasoning(thought)
+                if thought.origin == Some(Dialect::Responses) && !thought.is_carrier())
         })
     };
     if wished || happened() {
         include.push("reasoning.encrypted_content");
+    }
+    for tool in request.hosted() {
+        match tool.does {
+            Hosted::WebSearch(_) => include.push("web_search_call.action.sources"),
+            Hosted::CodeExecution(_) => include.push("code_interpreter_call.outputs"),
+            Hosted::PageReading(_) | Hosted::Mcp(_) => {}
+        }
     }
     if request.sampling.logprobs == Some(true) {
         include.push("message.output_text.logprobs");
@@ -259,6 +269,10 @@ fn is_cached(part: &Part) -> bool {
             media.cache.is_some()
         }
         Part::ToolResult(result) => result.cache.is_some(),
-        Part::Reasoning(_) | Part::Refusal(_) | Part::ToolCall(_) | Part::Opaque(_) => false,
+        Part::Reasoning(_)
+        | Part::Refusal(_)
+        | Part::ToolCall(_)
+        | Part::Hosted(_)
+        | Part::Opaque(_) => false,
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::error;
+use crate::hosted;
 use crate::ingress::annotation;
 use crate::passthrough;
 use crate::wire::item::{Content, Item, Logprob, Words};
@@ -28,6 +29,7 @@ use crate::wire::usage::ToolUsage;
 /// | `reasoning`                           | a thought; its cipher is its seal   |
 /// | `function_call`, `custom_tool_call`   | a call                              |
 /// | `image_generation_call` with a result | a picture                           |
+/// | what was done with a tool of its own  | a step                              |
 /// | anything else                         | kept byte for byte                  |
 ///
 /// # Errors
@@ -47,6 +49,13 @@ pub(super) fn decode(body: &[u8]) -> Result<Translated<ChatResponse>, DecodeErro
         item(raw, &format!("output[{at}]"), &mut read)?;
     }
     let Read { parts, logprobs, mut losses } = read;
+    let parts: Vec<_> = parts
+        .into_iter()
+        .flat_map(|part| {
+            let carrier = part.carrier();
+            [Some(part), carrier].into_iter().flatten()
+        })
+        .collect();
     losses.extend(finish_loss(&response));
     losses.extend(drawing_loss(&response));
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
@@ -139,10 +148,16 @@ pub(super) fn item(raw: &RawValue, path: &str, out: &mut Read) -> Result<(), Dec
             let (id, name) = (call_id(&item), item.name.unwrap_or_default());
             parts.push(Part::ToolCall(ToolCall { id, name, arguments, kind, signature: None }));
         }
-        kind => parts.push(match picture(kind, raw) {
-            Some(media) => Part::Image(media),
-            None => Part::Opaque(Opaque { dialect: Dialect::Responses, json: raw.to_owned() }),
-        }),
+        kind => {
+            let part = match picture(kind, raw) {
+                Some(media) => Part::Image(media),
+                None => match hosted::read(raw) {
+                    Some(step) => Part::Hosted(Box::new(step)),
+                    None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
+                },
+            };
+            parts.push(part);
+        }
     }
     Ok(())
 }

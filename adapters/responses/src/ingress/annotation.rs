@@ -30,13 +30,14 @@ pub(crate) fn in_container(raw: &RawValue) -> bool {
     wire.is_ok_and(|wire| wire.container_id.is_some())
 }
 
-/// Writes one; `None` if this dialect has no words for its source. One that was an annotation of
-/// this dialect stays as it was.
-pub(crate) fn write(citation: &Citation) -> Option<Box<RawValue>> {
+/// Writes one of `text`; `None` if this dialect has no words for its source. One that was an
+/// annotation of this dialect stays as it was.
+pub(crate) fn write(citation: &Citation, text: &str) -> Option<Box<RawValue>> {
     if let Some(native) = citation.native.as_deref().filter(|native| is_ours(native)) {
         return one_line(native);
     }
-    let (start_index, end_index) = citation.range.unwrap_or_default();
+    let whole = || (0, u64::try_from(text.chars().count()).unwrap_or(u64::MAX));
+    let (start_index, end_index) = citation.range.unwrap_or_else(whole);
     let title = citation.title.as_deref().unwrap_or_default();
     let written = match &citation.source {
         CitedSource::Url(url) => Written::UrlCitation { start_index, end_index, url, title },

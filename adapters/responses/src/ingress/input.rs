@@ -10,6 +10,7 @@
 //! | `reasoning`                                           | a thought of the model's turn, or a seal |
 //! | `function_call`, `custom_tool_call`                   | a call of the model's turn             |
 //! | `function_call_output`, `custom_tool_call_output`     | a tool's message                       |
+//! | what was done with a tool of the provider's           | a step of the model's turn             |
 //! | anything else                                         | kept byte for byte, see `is_input`     |
 
 use std::collections::HashMap;
@@ -24,6 +25,7 @@ use serde_json::value::RawValue;
 
 use super::content;
 use super::request::{expected, missing};
+use crate::hosted;
 use crate::seal::{self, Seal};
 use crate::wire::item::{Item, Words};
 
@@ -109,8 +111,10 @@ impl Conversation {
                 self.add(Role::Tool, vec![Part::ToolResult(result)], path);
             }
             _ => {
-                let json = raw.to_owned();
-                let part = Part::Opaque(Opaque { dialect: Dialect::Responses, json });
+                let part = match hosted::read(raw) {
+                    Some(step) => Part::Hosted(Box::new(step)),
+                    None => Part::Opaque(Opaque::new(Dialect::Responses, raw)),
+                };
                 if is_input(kind) {
                     self.add(Role::User, vec![part], path);
                 } else {

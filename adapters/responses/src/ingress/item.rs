@@ -117,8 +117,8 @@ pub(super) fn opaque(opaque: &Opaque) -> Option<Vec<u8>> {
 }
 
 /// The annotation of a text that says the same.
-pub(super) fn annotated(citation: &Citation) -> Option<Box<RawValue>> {
-    annotation::write(citation)
+pub(super) fn annotated(citation: &Citation, text: &str) -> Option<Box<RawValue>> {
+    annotation::write(citation, text)
 }
 
 pub(super) fn logprobs(tokens: &[TokenLogprob]) -> Vec<Logprob> {

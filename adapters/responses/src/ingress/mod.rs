@@ -150,9 +150,12 @@ impl Ingress for Responses {
     }
 }
 
-/// The same request with the target's name of the model.
+/// The same request with the target's name of the model, and without what another provider thought
+/// and did, which this one would refuse.
 pub(crate) fn rename(body: &[u8], envelope: &Envelope<'_>, target: &Target<'_>) -> Vec<u8> {
+    let mut edits = passthrough::foreign::edits(body);
     let span = envelope.model_span.clone().filter(|_| envelope.model != target.model);
-    let edits: Vec<_> = span.into_iter().map(|span| (span, write::body(&target.model))).collect();
+    edits.extend(span.map(|span| (span, write::body(&target.model))));
+    edits.sort_by_key(|(span, _)| span.start);
     edit::splice(body, &edits)
 }

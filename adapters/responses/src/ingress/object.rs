@@ -118,7 +118,9 @@ impl State<'_> {
             Self::Failed { .. } => "response.failed",
             Self::Ended { finish, .. } => match finish.reason {
                 FinishReason::Stop | FinishReason::ToolCalls => "response.completed",
-                FinishReason::Length | FinishReason::ContentFilter => "response.incomplete",
+                FinishReason::Length | FinishReason::ContentFilter | FinishReason::Pause => {
+                    "response.incomplete"
+                }
                 FinishReason::Error => "response.failed",
             },
         }
@@ -131,6 +133,8 @@ impl State<'_> {
             Self::Ended { finish, at } => match finish.reason {
                 FinishReason::Stop | FinishReason::ToolCalls => ("completed", at, None),
                 FinishReason::Length => ("incomplete", None, Some("max_output_tokens")),
+                // The dialect has no word for the reason.
+                FinishReason::Pause => ("incomplete", None, None),
                 FinishReason::ContentFilter => ("incomplete", None, Some("content_filter")),
                 FinishReason::Error => ("failed", None, None),
             },

@@ -29,6 +29,9 @@ pub(super) fn client_path<'p>(request: &ChatRequest, path: &'p str) -> Cow<'p, s
         };
     }
     if let Some((at, rest)) = indexed(path, "tools") {
+        if let Some(rest) = hosted(rest) {
+            return Cow::Owned(format!("tools[{at}]{rest}"));
+        }
         let rest = without(rest, &[".function", ".custom"]);
         let rest = rest
             .strip_prefix(".format.grammar")
@@ -43,6 +46,18 @@ pub(super) fn client_path<'p>(request: &ChatRequest, path: &'p str) -> Cow<'p, s
         }
     }
     Cow::Borrowed(path)
+}
+
+/// What is said of a tool that the provider runs itself.
+fn hosted(rest: &str) -> Option<String> {
+    let levels = [".web_search", ".web_fetch", ".code_execution", ".mcp"];
+    let member = levels.iter().find_map(|level| rest.strip_prefix(level))?;
+    Some(match member {
+        ".allowed_domains" => ".filters.allowed_domains".to_owned(),
+        ".location" => ".user_location".to_owned(),
+        ".context_size" => ".search_context_size".to_owned(),
+        member => member.to_owned(),
+    })
 }
 
 fn in_message(message: &Message, base: &str, rest: &str) -> String {

@@ -30,7 +30,7 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, Dec
     let mut losses = top_level_losses(&mut wire);
     let conversation = input::read(wire.instructions.take(), wire.input.take(), &mut losses)?;
     let tools = tool::tools(wire.tools.take().unwrap_or_default(), &mut losses)?;
-    let tool_choice = tool::choice(wire.tool_choice.take(), &mut losses)?;
+    let tool_choice = tool::choice(wire.tool_choice.take(), &tools, &mut losses)?;
     let (output_format, verbosity) = text(&mut wire)?;
     let value = ChatRequest {
         model: model(wire.model.take())?,
@@ -38,6 +38,7 @@ pub(crate) fn decode_request(body: &[u8]) -> Result<Translated<ChatRequest>, Dec
         message_paths: conversation.paths,
         tools,
         tool_choice,
+        max_hosted_calls: wire.max_tool_calls,
         parallel_tool_calls: wire.parallel_tool_calls,
         max_output_tokens: wire.max_output_tokens,
         sampling: sampling(&mut wire, &mut losses),
@@ -109,7 +110,6 @@ fn no_words_for(name: &str) -> &'static str {
         | "background_options"
         | "context_management"
         | "image"
-        | "max_tool_calls"
         | "moderation"
         | "prompt_cache_options" => "only providers of the Responses dialect have it",
         _ => "not a known member of a request for a response",
@@ -129,8 +129,10 @@ fn sampling(wire: &mut Request<'_>, losses: &mut Vec<Loss>) -> Sampling {
     for (at, wish) in wire.include.take().unwrap_or_default().iter().enumerate() {
         match &**wish {
             "message.output_text.logprobs" => wants_logprobs = true,
-            // Seals always travel.
-            "reasoning.encrypted_content" => {}
+            // Seals always travel, and so does what was found and printed.
+            "reasoning.encrypted_content"
+            | "web_search_call.action.sources"
+            | "code_interpreter_call.outputs" => {}
             _ => {
                 let reason = "only providers of the Responses dialect have it";
                 losses.push(Loss::dropped(format!("include[{at}]"), reason));

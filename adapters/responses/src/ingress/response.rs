@@ -3,13 +3,15 @@
 use adapters_canonical::chat::{
     ChatResponse, Choice, Finish, FinishReason, Part, Text, Thought, ToolCall,
 };
-use adapters_canonical::dialect::AnswerContext;
+use adapters_canonical::dialect::{AnswerContext, Dialect};
+use adapters_canonical::hosted::HostedStep;
 use adapters_canonical::loss::Translated;
 use adapters_canonical::unsaid::unsaid;
 
 use super::item::{self, Call};
 use super::object::{Head, Rest, State};
 use super::vocabulary::VOCABULARY;
+use crate::hosted;
 use crate::seal::Seal;
 use crate::wire::item::{Logprob, Status};
 
@@ -23,7 +25,7 @@ pub(super) fn encode_response(
     context: &AnswerContext,
 ) -> Translated<Vec<u8>> {
     let head = Head::new(&response.id, &response.model, response.created, context);
-    let mut items = Items { head: &head, done: Vec::new(), message: Vec::new() };
+    let mut items = Items { head: &head, done: Vec::new(), message: Vec::new(), steps: Vec::new() };
     // A prompt that was blocked has no answer at all.
     let blocked = Finish::from(FinishReason::ContentFilter);
     let first = response.choices.first();
@@ -44,6 +46,8 @@ struct Items<'a> {
     done: Vec<Vec<u8>>,
     /// The parts of the message that is open.
     message: Vec<item::Part>,
+    /// What was done with tools of the provider, with its name there and its place here.
+    steps: Vec<(String, usize, hosted::Item)>,
 }
 
 impl Items<'_> {
@@ -59,8 +63,10 @@ impl Items<'_> {
                     self.text(text, tokens);
                 }
                 Part::Refusal(refusal) => self.message.push(item::Part::Refusal(refusal.clone())),
+                Part::Reasoning(thought) if thought.carries(Dialect::Responses).is_some() => {}
                 Part::Reasoning(thought) => self.thought(thought),
                 Part::ToolCall(call) => self.call(call),
+                Part::Hosted(step) => self.hosted(step),
                 Part::Opaque(opaque) => {
                     if let Some(item) = item::opaque(opaque) {
                         self.item(|_| item);
@@ -81,7 +87,8 @@ impl Items<'_> {
     }
 
     fn text(&mut self, text: &Text, logprobs: Vec<Logprob>) {
-        let annotations = text.citations.iter().filter_map(item::annotated).collect();
+        let annotations =
+            text.citations.iter().filter_map(|it| item::annotated(it, &text.text)).collect();
         self.message.push(item::Part::Text { text: text.text.clone(), annotations, logprobs });
         if let Some(seal) = &text.signature {
             self.item(|id| item::sealed(&id("rs"), Seal::Text(seal)));
@@ -94,6 +101,28 @@ impl Items<'_> {
             let id = thought.id.clone().unwrap_or_else(|| id("rs"));
             item::reasoning(&id, &thought.text, encrypted.as_deref())
         });
+    }
+
+    /// What was done and what came of it are one item, though they may come apart.
+    fn hosted(&mut self, step: &HostedStep) {
+        if let Some(own) = step.own(Dialect::Responses).and_then(item::opaque) {
+            return self.item(|_| own);
+        }
+        if let Some(action) = &step.action {
+            self.close(Status::Completed);
+            let id = self.next_id(hosted::Item::prefix(action));
+            let (action, outcome) = (action.clone(), step.outcome.clone());
+            let item = hosted::Item { id, action, outcome };
+            self.done.push(item.json(item.ended()));
+            self.steps.push((step.id.clone(), self.done.len() - 1, item));
+            return;
+        }
+        let begun = self.steps.iter_mut().rev().find(|(id, ..)| *id == step.id);
+        let Some((_, place, item)) = begun else { return };
+        item.outcome.clone_from(&step.outcome);
+        if let Some(done) = self.done.get_mut(*place) {
+            *done = item.json(item.ended());
+        }
     }
 
     fn call(&mut self, call: &ToolCall) {

@@ -3,7 +3,7 @@
 use adapters_canonical::annotation::Citation;
 use adapters_canonical::chat::{Finish, FinishReason};
 use adapters_canonical::delta::{Delta, PartKind, Start};
-use adapters_canonical::dialect::{AnswerContext, StreamEncoder};
+use adapters_canonical::dialect::{AnswerContext, Dialect, StreamEncoder};
 use adapters_canonical::failure::Failure;
 use adapters_canonical::usage::Usage;
 
@@ -13,8 +13,10 @@ use super::object::{Head, Rest, State};
 use crate::seal::Seal;
 use crate::wire::item::{Logprob, Said, Status};
 use part::{CallPart, Kind, Open, TextPart, ThoughtPart};
+use steps::Steps;
 
 mod part;
+mod steps;
 
 /// Writes the events of a response.
 ///
@@ -31,6 +33,8 @@ pub struct ResponseStreamEncoder {
     context: AnswerContext,
     events: Option<Events>,
     output: Output,
+    /// What was done with tools of the provider, of which nothing came yet.
+    steps: Steps,
     /// The parts that have not ended, oldest first.
     open: Vec<Open>,
     /// Probabilities of tokens that are to be said.
@@ -112,6 +116,7 @@ impl ResponseStreamEncoder {
             context,
             events: None,
             output: Output::default(),
+            steps: Steps::default(),
             open: Vec::new(),
             tokens: Vec::new(),
             usage: None,
@@ -138,6 +143,7 @@ impl ResponseStreamEncoder {
         let kind = match kind {
             PartKind::Text => Kind::Text(TextPart::begin(output.message(events, out))),
             PartKind::Refusal => Kind::Refusal(TextPart::begin(output.message(events, out))),
+            kind if kind.carries(Dialect::Responses) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => {
                 let index = output.open();
                 let id = id.clone().unwrap_or_else(|| events.head.item_id("rs", index));
@@ -152,6 +158,13 @@ impl ResponseStreamEncoder {
                 let id = events.head.item_id("ig", output.items.len());
                 if let Some(item) = item::image(&id, media) {
                     output.whole(events, out, item);
+                }
+                Kind::Hidden
+            }
+            PartKind::Hosted(step) => {
+                match step.own(Dialect::Responses).and_then(item::opaque) {
+                    Some(item) => output.whole(events, out, item),
+                    None => self.steps.say(step, output, events, out),
                 }
                 Kind::Hidden
             }
@@ -246,9 +259,8 @@ impl ResponseStreamEncoder {
     fn citation(&mut self, out: &mut Vec<u8>, part: u32, citation: &Citation) {
         if let (Some(events), Some(Open { kind: Kind::Text(text), .. })) =
             (&mut self.events, find(&mut self.open, part))
-            && let Some(annotation) = item::annotated(citation)
         {
-            text.annotate(events, out, annotation);
+            text.cite(events, out, citation);
         }
     }
 
@@ -261,6 +273,7 @@ impl ResponseStreamEncoder {
         }
         if let Some(events) = &mut self.events {
             self.output.close_message(events, out, status);
+            self.steps.close(matches!(status, Status::Completed), &mut self.output, events, out);
         }
     }
 
@@ -343,8 +356,9 @@ fn seal_item(output: &mut Output, events: &mut Events, out: &mut Vec<u8>, seal: 
 fn status(reason: FinishReason) -> Status {
     match reason {
         FinishReason::Stop | FinishReason::ToolCalls => Status::Completed,
-        FinishReason::Length | FinishReason::ContentFilter | FinishReason::Error => {
-            Status::Incomplete
-        }
+        FinishReason::Length
+        | FinishReason::Pause
+        | FinishReason::ContentFilter
+        | FinishReason::Error => Status::Incomplete,
     }
 }

@@ -7,9 +7,10 @@ use adapters_json::read;
 use serde_json::value::RawValue;
 
 use super::request::{expected, missing};
+use crate::hosted;
 use crate::wire::request as wire;
 
-/// Reads `tools`. The provider's own ones stay as they are.
+/// Reads `tools`. Those that only this dialect has stay as they are.
 pub(super) fn tools(
     tools: Vec<&RawValue>,
     losses: &mut Vec<Loss>,
@@ -22,8 +23,10 @@ fn tool(at: usize, raw: &RawValue, losses: &mut Vec<Loss>) -> Result<Tool, Decod
     let wire: wire::Tool<'_> = read::object(raw, &path)?;
     let kind = &*wire.kind;
     if !matches!(kind, "function" | "custom") {
-        let json = raw.to_owned();
-        return Ok(Tool::Opaque(Opaque { dialect: Dialect::Responses, json }));
+        return Ok(match hosted::read_tool(raw, kind, &path, losses) {
+            Some(tool) => Tool::Hosted(Box::new(tool)),
+            None => Tool::Opaque(Opaque::new(Dialect::Responses, raw)),
+        });
     }
     for (said, member) in [
         (wire.allowed_callers.is_some(), "allowed_callers"),
@@ -69,6 +72,7 @@ fn grammar(raw: &RawValue, path: &str) -> Result<Box<RawValue>, DecodeError> {
 /// Reads `tool_choice`.
 pub(super) fn choice(
     raw: Option<&RawValue>,
+    tools: &[Tool],
     losses: &mut Vec<Loss>,
 ) -> Result<Option<ToolChoice>, DecodeError> {
     const PATH: &str = "tool_choice";
@@ -86,16 +90,32 @@ pub(super) fn choice(
         "function" | "custom" => {
             wire.name.map(ToolChoice::Named).map(Some).ok_or_else(|| missing("tool_choice.name"))
         }
-        "allowed_tools" => allowed(wire, losses).map(Some),
-        _ => {
-            let reason = "other providers cannot be told to use a tool of their own";
+        "allowed_tools" => allowed(wire, tools, losses).map(Some),
+        kind => {
+            let server = wire.server_label.filter(|_| wire.name.is_none());
+            let name = server.or_else(|| hosted::name_of(kind).map(str::to_owned));
+            if let Some(name) = name.filter(|name| is_hosted(name, tools)) {
+                return Ok(Some(ToolChoice::Named(name)));
+            }
+            let reason = "other providers cannot be told to use this tool";
             losses.push(Loss::dropped(PATH, reason));
             Ok(None)
         }
     }
 }
 
-fn allowed(wire: wire::Choice<'_>, losses: &mut Vec<Loss>) -> Result<ToolChoice, DecodeError> {
+fn is_hosted(name: &str, tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| match tool {
+        Tool::Hosted(tool) => tool.name() == name,
+        Tool::Function(_) | Tool::Custom(_) | Tool::Opaque(_) => false,
+    })
+}
+
+fn allowed(
+    wire: wire::Choice<'_>,
+    offered: &[Tool],
+    losses: &mut Vec<Loss>,
+) -> Result<ToolChoice, DecodeError> {
     let required = match wire.mode.as_deref() {
         Some("auto") => false,
         Some("required") => true,
@@ -105,7 +125,9 @@ fn allowed(wire: wire::Choice<'_>, losses: &mut Vec<Loss>) -> Result<ToolChoice,
     let tools = wire.tools.ok_or_else(|| missing("tool_choice.tools"))?;
     let mut names = Vec::with_capacity(tools.len());
     for (at, tool) in tools.into_iter().enumerate() {
-        match tool.name {
+        let kind = tool.kind.as_deref();
+        let hosted = tool.server_label.or(kind.and_then(hosted::name_of).map(str::to_owned));
+        match tool.name.or(hosted.filter(|name| is_hosted(name, offered))) {
             Some(name) => names.push(name),
             None => losses.push(Loss::dropped(
                 format!("tool_choice.tools[{at}]"),

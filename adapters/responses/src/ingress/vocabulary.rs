@@ -21,7 +21,8 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     },
     audio: |_| lost("a response has no sound"),
     file: lost("a response has no words for it"),
-    citation: |cited| match annotation::write(cited) {
+    hosted: |_| None,
+    citation: |cited| match annotation::write(cited, "") {
         None => lost("a response cites addresses and files only"),
         Some(_) if cited.quote.is_some() => adapted("the words of the source have no place"),
         Some(_) => None,
@@ -31,6 +32,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     finish_message: |finish| match finish.reason {
         FinishReason::Error => None,
         FinishReason::Stop
+        | FinishReason::Pause
         | FinishReason::Length
         | FinishReason::ToolCalls
         | FinishReason::ContentFilter => lost("what the provider says about the end has no place"),

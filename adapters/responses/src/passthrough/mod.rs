@@ -4,6 +4,7 @@
 //! What is not changed is not re-encoded: members we do not know, their order and the spaces
 //! between them reach the other side as they were written.
 
+pub(crate) mod foreign;
 mod tap;
 
 use std::sync::LazyLock;

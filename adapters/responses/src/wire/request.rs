@@ -18,6 +18,7 @@ object! {
         tools: Vec<&'a RawValue>,
         tool_choice: &'a RawValue,
         parallel_tool_calls: bool,
+        max_tool_calls: u64,
         max_output_tokens: u64,
         temperature: f64,
         top_p: f64,
@@ -100,14 +101,19 @@ pub(crate) struct Choice<'a> {
     #[serde(borrow, rename = "type")]
     pub(crate) kind: Str<'a>,
     pub(crate) name: Option<String>,
+    pub(crate) server_label: Option<String>,
     #[serde(borrow)]
     pub(crate) mode: Option<Str<'a>>,
-    pub(crate) tools: Option<Vec<Named>>,
+    #[serde(borrow)]
+    pub(crate) tools: Option<Vec<Named<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct Named<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Option<Str<'a>>,
     pub(crate) name: Option<String>,
+    pub(crate) server_label: Option<String>,
 }
 
 /// The grammar of a custom tool; chat completions have its members one level down.

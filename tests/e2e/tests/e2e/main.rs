@@ -29,6 +29,7 @@ mod failures;
 mod frames;
 mod gateway;
 mod heartbeats;
+mod hosted;
 mod keepalive;
 mod last_word;
 mod llmock;

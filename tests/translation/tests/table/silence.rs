@@ -150,6 +150,12 @@ pub(crate) static SILENCES: &[Silence] = &[
     ),
     silence(
         Gemini,
+        &[OpenAi, Anthropic],
+        "candidates[].urlContextMetadata.urlMetadata[].urlRetrievalStatus",
+        "goes with the page that was read, whose loss is reported",
+    ),
+    silence(
+        Gemini,
         &[],
         "candidates[].groundingMetadata.groundingChunks[].maps.placeId",
         "the place's address says which it is",

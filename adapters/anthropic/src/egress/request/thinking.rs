@@ -208,7 +208,8 @@ fn answers_a_call_without_thought(messages: &[Message]) -> bool {
         && asked.is_some_and(|message| {
             !message.parts.iter().any(|part| match part {
                 Part::Reasoning(thought) => {
-                    thought.origin.is_none_or(|origin| origin == Dialect::Anthropic)
+                    !thought.is_carrier()
+                        && thought.origin.is_none_or(|origin| origin == Dialect::Anthropic)
                         && (thought.signature.is_some() || thought.redacted.is_some())
                 }
                 Part::Text(_)
@@ -219,6 +220,7 @@ fn answers_a_call_without_thought(messages: &[Message]) -> bool {
                 | Part::Refusal(_)
                 | Part::ToolCall(_)
                 | Part::ToolResult(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => false,
             })
         })

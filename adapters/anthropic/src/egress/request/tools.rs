@@ -4,18 +4,21 @@ use std::borrow::Cow;
 
 use adapters_canonical::chat::{ChatRequest, CustomTool, Function, Tool, ToolChoice};
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::{Hosted, Token};
 use adapters_canonical::loss::Loss;
 use serde_json::value::RawValue;
 
 use super::media::cache_control;
 use super::schema;
 use crate::capability::Capability;
+use crate::hosted::{self, Wire};
 use crate::wire::request as wire;
 
 /// Tools and the choice among them.
 #[derive(Debug)]
 pub(super) struct Encoded<'a> {
     pub(super) tools: Vec<wire::Tool<'a>>,
+    pub(super) mcp_servers: Vec<wire::McpServer<'a>>,
     pub(super) tool_choice: Option<wire::ToolChoice<'a>>,
     /// Whether the model must call one.
     pub(super) forced: bool,
@@ -35,24 +38,60 @@ pub(super) fn encode<'a>(
         losses
             .push(Loss::adapted("tool_choice.allowed_tools", "only the allowed tools are offered"));
     }
-    let tools: Vec<_> = request
-        .tools
-        .iter()
-        .enumerate()
-        .filter(|(_, tool)| allowed.is_none_or(|names| is_named(tool, names)))
-        .filter_map(|(at, tool)| encode_tool(at, tool, capability, losses))
-        .collect();
-    if tools.is_empty() {
-        return Encoded { tools, tool_choice: None, forced: false };
+    let most = request.max_hosted_calls;
+    let mut mcp_servers = Vec::new();
+    let mut tools = Vec::with_capacity(request.tools.len());
+    for (at, tool) in request.tools.iter().enumerate() {
+        if allowed.is_some_and(|names| !is_named(tool, names)) {
+            continue;
+        }
+        let Some(wire) = encode_tool(at, tool, most, capability, losses) else { continue };
+        tools.push(wire);
+        if let Tool::Hosted(tool) = tool
+            && let Hosted::Mcp(server) = &tool.does
+        {
+            mcp_servers.push(wire::McpServer {
+                name: &server.label,
+                url: &server.url,
+                authorization_token: server.authorization.as_ref().map(Token::expose),
+            });
+        }
     }
-    let tool_choice = choice(request, capability, losses);
+    bounded(request, &tools, losses);
+    if tools.is_empty() {
+        return Encoded { tools, mcp_servers, tool_choice: None, forced: false };
+    }
+    let tool_choice = choice(request, &tools, capability, losses);
     let forced =
         matches!(tool_choice, Some(wire::ToolChoice::Any { .. } | wire::ToolChoice::Tool { .. }));
-    Encoded { tools, tool_choice, forced }
+    Encoded { tools, mcp_servers, tool_choice, forced }
+}
+
+/// Says how well the bound on calls of all hosted tools is kept: each tool has one of its own.
+fn bounded(request: &ChatRequest, tools: &[wire::Tool<'_>], losses: &mut Vec<Loss>) {
+    if request.max_hosted_calls.is_none() {
+        return;
+    }
+    let (mut kept, mut unbounded) = (0, false);
+    for tool in tools {
+        match tool {
+            wire::Tool::Hosted(Wire::WebSearch { .. } | Wire::WebFetch { .. }) => kept += 1,
+            wire::Tool::Hosted(Wire::CodeExecution { .. } | Wire::McpToolset { .. })
+            | wire::Tool::Raw(_) => unbounded = true,
+            wire::Tool::Function { .. } => {}
+        }
+    }
+    if unbounded {
+        let reason = "only searches and pages are counted";
+        losses.push(Loss::dropped("max_tool_calls", reason));
+    } else if kept > 1 {
+        losses.push(Loss::adapted("max_tool_calls", "each tool is counted by itself"));
+    }
 }
 
 fn choice<'a>(
     request: &'a ChatRequest,
+    tools: &[wire::Tool<'_>],
     capability: &Capability,
     losses: &mut Vec<Loss>,
 ) -> Option<wire::ToolChoice<'a>> {
@@ -64,7 +103,18 @@ fn choice<'a>(
         Some(ToolChoice::None) => return Some(wire::ToolChoice::None),
         Some(ToolChoice::Auto | ToolChoice::Allowed { required: false, .. }) => return Some(auto),
         Some(ToolChoice::Required | ToolChoice::Allowed { required: true, .. }) => any,
-        Some(ToolChoice::Named(name)) => wire::ToolChoice::Tool { name, disable_parallel_tool_use },
+        Some(ToolChoice::Named(name)) => match request.named_hosted(name) {
+            Some(Hosted::Mcp(_)) => {
+                let reason = "a server cannot be chosen, only a tool";
+                losses.push(Loss::dropped("tool_choice", reason));
+                return None;
+            }
+            Some(_) if !tools.iter().any(|tool| is_offered(tool, name)) => {
+                losses.push(Loss::dropped("tool_choice", "the tool it names is not offered"));
+                return None;
+            }
+            Some(_) | None => wire::ToolChoice::Tool { name, disable_parallel_tool_use },
+        },
     };
     if capability.forced_calls {
         return Some(forced);
@@ -73,11 +123,25 @@ fn choice<'a>(
     Some(auto)
 }
 
+/// Whether it is the hosted tool of this name.
+fn is_offered(tool: &wire::Tool<'_>, wanted: &str) -> bool {
+    match tool {
+        wire::Tool::Hosted(
+            Wire::WebSearch { name, .. }
+            | Wire::WebFetch { name, .. }
+            | Wire::CodeExecution { name },
+        ) => *name == wanted,
+        wire::Tool::Raw(_) => true,
+        wire::Tool::Hosted(Wire::McpToolset { .. }) | wire::Tool::Function { .. } => false,
+    }
+}
+
 fn is_named(tool: &Tool, names: &[String]) -> bool {
     match tool {
         Tool::Function(Function { name, .. }) | Tool::Custom(CustomTool { name, .. }) => {
             names.contains(name)
         }
+        Tool::Hosted(tool) => names.iter().any(|name| name == tool.name()),
         Tool::Opaque(_) => false,
     }
 }
@@ -85,17 +149,29 @@ fn is_named(tool: &Tool, names: &[String]) -> bool {
 fn encode_tool<'a>(
     at: usize,
     tool: &'a Tool,
+    most: Option<u64>,
     capability: &Capability,
     losses: &mut Vec<Loss>,
 ) -> Option<wire::Tool<'a>> {
     match tool {
         Tool::Function(function) => Some(encode_function(at, function, capability, losses)),
         Tool::Custom(custom) => Some(encode_custom(at, custom, losses)),
+        Tool::Hosted(tool) => match tool.own(Dialect::Anthropic) {
+            Some(own) => Some(wire::Tool::Raw(&own.json)),
+            None if capability.hosted => {
+                Some(wire::Tool::Hosted(hosted::write_tool(&tool.does, at, most, losses)))
+            }
+            None => {
+                let reason = "this model is not known to have tools of its provider";
+                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
+                None
+            }
+        },
         Tool::Opaque(opaque) if opaque.dialect == Dialect::Anthropic => {
             Some(wire::Tool::Raw(&opaque.json))
         }
-        Tool::Opaque(_) => {
-            losses.push(Loss::dropped(format!("tools[{at}]"), "a tool of another provider"));
+        Tool::Opaque(opaque) => {
+            losses.push(Loss::dropped(format!("tools[{at}]"), opaque.why_lost()));
             None
         }
     }

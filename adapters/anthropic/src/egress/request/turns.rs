@@ -30,7 +30,7 @@ pub(super) fn encode<'a>(
     let mut turns = Turns(Vec::with_capacity(messages.len()));
     for (at, message) in messages.iter().enumerate() {
         names_are_lost(at, message, losses);
-        let mut said = blocks::encode(at, message, losses)?;
+        let mut said = blocks::encode(at, messages, losses)?;
         match message.role {
             Role::System | Role::Developer if at < leading => system.append(&mut said),
             Role::System | Role::Developer if said.is_empty() => {}
@@ -198,6 +198,7 @@ impl Place {
             | Part::Document(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
+            | Part::Hosted(_)
             | Part::Opaque(_) => {
                 *content += 1;
                 PartPath::Content(*message, *content - 1)

@@ -12,10 +12,10 @@ use adapters_canonical::loss::DecodeError;
 use adapters_json::string::Str;
 use serde_json::value::RawValue;
 
-use crate::citation;
 use crate::egress::response::{call_id, opaque};
 use crate::wire::answer::Block;
 use crate::wire::fields::Fields;
+use crate::{citation, hosted};
 
 /// How a part came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -318,6 +318,15 @@ impl Parts {
         part
     }
 
+    /// Says a whole part, and what carries it back to us.
+    fn tell(&mut self, kind: PartKind, out: &mut Vec<Delta>) {
+        let carrier = kind.carrier();
+        for kind in [Some(kind), carrier].into_iter().flatten() {
+            let part = self.next(kind, out);
+            out.push(Delta::PartEnd { part });
+        }
+    }
+
     fn close(&mut self, open: Open, ending: Ending, out: &mut Vec<Delta>) {
         let part = match open.kind {
             Kind::Text { part } | Kind::Thought { part } => part,
@@ -329,7 +338,13 @@ impl Parts {
                 part
             }
             Kind::Opaque(pending) => match (ending, pending.assemble()) {
-                (Ending::Complete, Ok(whole)) => self.next(PartKind::Opaque(whole), out),
+                (Ending::Complete, Ok(whole)) => {
+                    let kind = match hosted::read(&whole.json) {
+                        Some(step) => PartKind::Hosted(Box::new(step)),
+                        None => PartKind::Opaque(whole),
+                    };
+                    return self.tell(kind, out);
+                }
                 (Ending::Complete, Err(error)) => return out.push(Delta::Malformed(error)),
                 (Ending::BrokenOff, _) => return,
             },

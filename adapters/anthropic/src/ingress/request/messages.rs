@@ -120,6 +120,7 @@ fn seal_last(
             | Part::Reasoning(_)
             | Part::Refusal(_)
             | Part::ToolResult(_)
+            | Part::Hosted(_)
             | Part::Opaque(_),
         )
         | None => losses.push(Loss::dropped(path(), "the block it seals is gone")),

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{breakpoint, media, missing, object, unknown};
 use crate::wire::answer::Tag;
 use crate::wire::ask::{Block, Content};
-use crate::{citation, seal};
+use crate::{citation, hosted, seal};
 
 /// The types that are understood; any other block is kept as it is.
 const KNOWN: &[&str] = &[
@@ -43,7 +43,10 @@ pub(super) fn read(
     let block: Block<'_> = match serde_json::from_str(raw.get()) {
         Ok(block) => block,
         // Unknown blocks may give known names to members of other shapes.
-        Err(_) if is_unknown(raw) => return Ok(Read::Part(opaque(raw))),
+        Err(_) if is_unknown(raw) => {
+            let step = hosted::read(raw).map(|step| Part::Hosted(Box::new(step)));
+            return Ok(Read::Part(step.unwrap_or_else(|| opaque(raw))));
+        }
         Err(_) => object(raw, path)?,
     };
     let kind = block.kind.as_deref().ok_or_else(|| missing(format!("{}.type", path())))?;
@@ -58,7 +61,10 @@ pub(super) fn read(
         "tool_result" => {
             return Err(DecodeError::shape(path(), "only the user answers calls of tools"));
         }
-        _ => opaque(raw),
+        _ => match hosted::read(raw) {
+            Some(step) => Part::Hosted(Box::new(step)),
+            None => opaque(raw),
+        },
     }))
 }
 

@@ -6,28 +6,52 @@ use adapters_canonical::loss::{DecodeError, Loss};
 use serde_json::value::RawValue;
 
 use super::parts::{members, need};
+use super::trained;
 use super::{ONLY_HERE, breakpoint, expected, missing, object};
+use crate::hosted::{self, McpServers};
 use crate::wire::answer::Tag;
 use crate::wire::ask;
 
-/// Reads all tools. One of another type than `custom` is the provider's, and kept as it is.
+/// Reads all tools, and the servers whose tools the provider may call. What is not known is kept as
+/// it is.
 pub(super) fn read(
     tools: Vec<&RawValue>,
+    servers: Vec<&RawValue>,
     losses: &mut Vec<Loss>,
 ) -> Result<Vec<Tool>, DecodeError> {
-    let one = |(at, raw): (usize, &RawValue)| {
+    let mut servers = McpServers::read(servers)?;
+    let mut read = Vec::with_capacity(tools.len());
+    for (at, raw) in tools.into_iter().enumerate() {
         let path = || format!("tools[{at}]");
-        match serde_json::from_str::<ask::Tool<'_>>(raw.get()) {
-            Ok(tool) if is_custom(tool.kind.as_deref()) => {
-                function(tool, &path, losses).map(Tool::Function)
+        read.push(if is_of_another_type(raw) {
+            match hosted::read_tool(raw, at, &mut servers, losses)? {
+                Some(tool) => Tool::Hosted(Box::new(tool)),
+                None => trained(raw, at, losses)
+                    .unwrap_or_else(|| Tool::Opaque(Opaque::new(Dialect::Anthropic, raw))),
             }
-            Ok(_) => Ok(opaque(raw)),
-            // Tools of other types may give known names to members of other shapes.
-            Err(_) if is_of_another_type(raw) => Ok(opaque(raw)),
-            Err(_) => function(object(raw, path)?, &path, losses).map(Tool::Function),
-        }
-    };
-    tools.into_iter().enumerate().map(one).collect()
+        } else {
+            Tool::Function(function(object(raw, path)?, &path, losses)?)
+        });
+    }
+    read.extend(servers.rest());
+    Ok(read)
+}
+
+/// A tool whose form other models must be told.
+fn trained(raw: &RawValue, at: usize, losses: &mut Vec<Loss>) -> Option<Tool> {
+    #[derive(serde::Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: adapters_json::string::Str<'a>,
+        #[serde(borrow)]
+        name: adapters_json::string::Str<'a>,
+    }
+
+    let Named { kind, name } = serde_json::from_str(raw.get()).ok()?;
+    let function = trained::function(&kind, &name)?;
+    let reason = "other models are told its form, which they were not trained for";
+    losses.push(Loss::adapted(format!("tools[{at}]"), reason));
+    Some(Tool::Function(function))
 }
 
 fn is_custom(kind: Option<&str>) -> bool {
@@ -38,10 +62,6 @@ fn is_of_another_type(raw: &RawValue) -> bool {
     raw.get().starts_with('{')
         && serde_json::from_str::<Tag<'_>>(raw.get())
             .is_ok_and(|tag| !is_custom(tag.kind.as_deref()))
-}
-
-fn opaque(raw: &RawValue) -> Tool {
-    Tool::Opaque(Opaque { dialect: Dialect::Anthropic, json: raw.to_owned() })
 }
 
 fn function(

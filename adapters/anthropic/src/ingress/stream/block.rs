@@ -8,7 +8,7 @@ use adapters_json::write;
 use serde_json::value::RawValue;
 
 use super::frames;
-use crate::{citation, seal};
+use crate::{citation, hosted, seal};
 
 /// What is known of a block, and how much of it is written. A text or a thought begins with its
 /// first words, so that none is empty: the API takes no empty text back.
@@ -40,6 +40,7 @@ impl Block {
     pub(super) fn new(kind: &PartKind) -> Self {
         let kind = match kind {
             PartKind::Text | PartKind::Refusal => Kind::Text,
+            kind if kind.carries(Dialect::Anthropic) => Kind::Hidden,
             PartKind::Reasoning { redacted, origin, id } => Kind::Thought(Box::new(Thought {
                 redacted: redacted.clone(),
                 origin: *origin,
@@ -52,6 +53,10 @@ impl Block {
             PartKind::Opaque(own) if own.dialect == Dialect::Anthropic => {
                 Kind::Whole(own.json.clone())
             }
+            PartKind::Hosted(step) => match step.own(Dialect::Anthropic) {
+                Some(own) => Kind::Whole(own.json.clone()),
+                None => Kind::Hidden,
+            },
             PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Kind::Hidden,
         };
         Self { kind, index: None, signature: None }
@@ -198,6 +203,20 @@ impl Block {
             frames::block_stop(out, index.into());
         }
     }
+}
+
+/// Writes a block that says what another provider did. What the tool was given comes in a delta, as
+/// that of a call does: SDKs put it together.
+pub(super) fn whole(out: &mut Vec<u8>, next: &mut u32, mut said: hosted::Said) {
+    let index = *next;
+    *next = next.saturating_add(1);
+    let nothing = || RawValue::from_string("{}".to_owned()).ok();
+    let given = said.input().zip(nothing()).map(|(input, empty)| std::mem::replace(input, empty));
+    frames::block_start(out, index, |out| write::json(out, &said));
+    if let Some(given) = given {
+        frames::delta(out, index, "input_json_delta", "partial_json", given.get());
+    }
+    frames::block_stop(out, index.into());
 }
 
 /// Free text becomes the member `input` of an object, piece by piece.

@@ -1,5 +1,7 @@
 //! Messages in the provider's words.
 
+use std::borrow::Cow;
+
 use adapters_canonical::chat::{
     CacheBreakpoint, Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall,
     ToolKind, ToolResult,
@@ -36,7 +38,7 @@ pub(super) struct Message<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content<'a> {
-    Text(#[serde(serialize_with = "write::text")] &'a str),
+    Text(#[serde(serialize_with = "write::text")] Cow<'a, str>),
     Parts(Vec<WirePart<'a>>),
 }
 
@@ -52,7 +54,7 @@ enum WirePart<'a> {
 enum KnownPart<'a> {
     Text {
         #[serde(serialize_with = "write::text")]
-        text: &'a str,
+        text: Cow<'a, str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl<'a>>,
     },
@@ -187,6 +189,7 @@ impl Writer<'_> {
                 | Part::Video(_)
                 | Part::Document(_)
                 | Part::Refusal(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => parts.extend(self.part(part)?),
             }
             self.part += usize::from(of_content);
@@ -295,6 +298,19 @@ impl Writer<'_> {
                 self.document_in_words(words, name.is_some(), cache.as_ref())
             }
             Part::Document(media) => KnownPart::File { file: self.file(media)? },
+            Part::Hosted(step) => match step.in_words() {
+                Some(words) => {
+                    let reason = "what another provider did is told in words";
+                    self.losses.push(Loss::adapted(self.path(), reason));
+                    KnownPart::Text { text: Cow::Owned(words), cache_control: None }
+                }
+                None => {
+                    let reason =
+                        "what another provider looked up, but for what its answer says of it";
+                    self.losses.push(Loss::dropped(self.path(), reason));
+                    return Ok(None);
+                }
+            },
             Part::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
                 return Ok(Some(WirePart::Opaque(&opaque.json)));
             }
@@ -317,7 +333,10 @@ impl Writer<'_> {
             self.lose_once("reasoning_details", "the provider does not take the seal on words");
         }
         let cache = text.cache.as_ref().filter(|_| self.quirks.has(Quirk::CacheControl));
-        KnownPart::Text { text: &text.text, cache_control: cache.map(CacheControl::new) }
+        KnownPart::Text {
+            text: Cow::Borrowed(&text.text),
+            cache_control: cache.map(CacheControl::new),
+        }
     }
 
     fn document_in_words<'a>(
@@ -331,7 +350,7 @@ impl Writer<'_> {
             self.losses.push(Loss::adapted(self.path(), reason));
         }
         let cache = cache.filter(|_| self.quirks.has(Quirk::CacheControl));
-        KnownPart::Text { text, cache_control: cache.map(CacheControl::new) }
+        KnownPart::Text { text: Cow::Borrowed(text), cache_control: cache.map(CacheControl::new) }
     }
 
     fn path(&self) -> String {
@@ -390,8 +409,10 @@ impl Writer<'_> {
 
 fn content(mut parts: Vec<WirePart<'_>>) -> Content<'_> {
     match parts.as_mut_slice() {
-        [] => Content::Text(""),
-        [WirePart::Known(KnownPart::Text { text, cache_control: None })] => Content::Text(text),
+        [] => Content::Text(Cow::Borrowed("")),
+        [WirePart::Known(KnownPart::Text { text, cache_control: None })] => {
+            Content::Text(std::mem::take(text))
+        }
         _ => Content::Parts(parts),
     }
 }

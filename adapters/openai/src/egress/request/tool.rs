@@ -1,6 +1,6 @@
 //! Tools in the provider's words.
 
-use adapters_canonical::chat::{CustomTool, Function, Tool, ToolChoice};
+use adapters_canonical::chat::{ChatRequest, CustomTool, Function, Tool, ToolChoice};
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::Loss;
 use serde::Serialize;
@@ -118,27 +118,46 @@ pub(super) fn tools<'a>(
             Tool::Opaque(opaque) if opaque.dialect == Dialect::OpenAi => {
                 wire.push(WireTool::Opaque(&opaque.json));
             }
+            // It is no tool here.
+            Tool::Hosted(_) => {}
             Tool::Opaque(opaque) => {
-                let reason = format!("a tool that only the {} dialect has", opaque.dialect);
-                losses.push(Loss::dropped(format!("tools[{at}]"), reason));
+                losses.push(Loss::dropped(format!("tools[{at}]"), opaque.why_lost()));
             }
         }
     }
     wire
 }
 
-pub(super) fn tool_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> Choice<'a> {
-    match choice {
+/// What the model must call; `None` if that is a tool of the provider's, which cannot be chosen.
+pub(super) fn tool_choice<'a>(
+    request: &'a ChatRequest,
+    losses: &mut Vec<Loss>,
+) -> Option<Choice<'a>> {
+    let tools = &request.tools;
+    let hosted = |name: &str| request.named_hosted(name).is_some();
+    Some(match request.tool_choice.as_ref()? {
         ToolChoice::Auto => Choice::Word("auto"),
         ToolChoice::None => Choice::Word("none"),
         ToolChoice::Required => Choice::Word("required"),
+        ToolChoice::Named(name) if hosted(name) => {
+            let reason = "the model decides by itself whether it uses tools of its provider";
+            losses.push(Loss::dropped("tool_choice", reason));
+            return None;
+        }
         ToolChoice::Named(name) => Choice::Tool(named(name, tools)),
         ToolChoice::Allowed { names, required } => {
             let mode = if *required { "required" } else { "auto" };
-            let tools = names.iter().map(|name| allowed(name, tools)).collect();
+            let tools: Vec<_> = names
+                .iter()
+                .filter(|name| !hosted(name))
+                .map(|name| allowed(name, tools))
+                .collect();
+            if tools.is_empty() {
+                return None;
+            }
             Choice::Allowed { kind: "allowed_tools", allowed_tools: Allowed { mode, tools } }
         }
-    }
+    })
 }
 
 fn allowed<'a>(name: &'a str, tools: &[Tool]) -> AllowedTool<'a> {
@@ -147,6 +166,7 @@ fn allowed<'a>(name: &'a str, tools: &[Tool]) -> AllowedTool<'a> {
         match tool {
             Tool::Function(function) => offered |= function.name == name,
             Tool::Custom(custom) => offered |= custom.name == name,
+            Tool::Hosted(_) => {}
             Tool::Opaque(_) => opaque = true,
         }
     }

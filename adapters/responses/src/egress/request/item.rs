@@ -1,11 +1,11 @@
 //! Messages as items.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use adapters_canonical::chat::{
-    Message, Opaque, Part, Role, Thought, ToolCall, ToolKind, ToolResult,
-};
+use adapters_canonical::chat::{Message, Part, Role, Thought, ToolCall, ToolKind, ToolResult};
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::is_shown_only;
 use adapters_canonical::loss::{DecodeError, Loss};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -72,7 +72,7 @@ pub(super) struct Summary<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Output<'a> {
-    Text(#[serde(serialize_with = "write::text")] &'a str),
+    Text(#[serde(serialize_with = "write::text")] Cow<'a, str>),
     Parts(Vec<Said<'a>>),
 }
 
@@ -92,7 +92,7 @@ pub(super) enum Content<'a> {
     },
     OutputText {
         #[serde(serialize_with = "write::text")]
-        text: &'a str,
+        text: Cow<'a, str>,
         annotations: [&'static str; 0],
     },
     Refusal {
@@ -137,7 +137,8 @@ pub(super) fn items<'a>(
         .filter(|call| call.kind == ToolKind::Custom)
         .map(|call| call.id.as_str())
         .collect();
-    let mut writer = Writer { at: 0, role: Role::User, items: Vec::new(), custom, losses };
+    let mut writer =
+        Writer { at: 0, messages, role: Role::User, items: Vec::new(), custom, losses };
     for (at, message) in messages.iter().enumerate() {
         writer.at = at;
         writer.role = message.role;
@@ -148,6 +149,7 @@ pub(super) fn items<'a>(
 
 struct Writer<'a, 'l> {
     at: usize,
+    messages: &'a [Message],
     role: Role,
     items: Vec<Item<'a>>,
     /// The ids of calls that take free text: their results are items of another kind.
@@ -176,7 +178,17 @@ impl<'a> Writer<'a, '_> {
                     self.flush(&mut content);
                     self.result(result)?;
                 }
-                Part::Opaque(opaque) if is_item(opaque) => {
+                Part::Hosted(step)
+                    if step.own(Dialect::Responses).is_none()
+                        && is_shown_only(self.messages, self.at, at, Dialect::Responses) => {}
+                Part::Hosted(step) if step.own(Dialect::Responses).is_some() => {
+                    self.flush(&mut content);
+                    let own = step.own(Dialect::Responses);
+                    self.items.extend(own.map(|own| Item::Opaque(&own.json)));
+                }
+                Part::Opaque(opaque)
+                    if opaque.dialect == Dialect::Responses && is_item(&opaque.json) =>
+                {
                     self.flush(&mut content);
                     self.items.push(Item::Opaque(&opaque.json));
                 }
@@ -186,6 +198,7 @@ impl<'a> Writer<'a, '_> {
                 | Part::Audio(_)
                 | Part::Video(_)
                 | Part::Document(_)
+                | Part::Hosted(_)
                 | Part::Opaque(_) => content.extend(self.content(part, &path)?),
             }
         }
@@ -204,7 +217,9 @@ impl<'a> Writer<'a, '_> {
         let (id, status, content) = match &parts[..] {
             [] => return,
             // What the model said is an item of its own, with a name, or else a mere string.
-            [Said::Known(Content::OutputText { text, .. })] => (None, None, Output::Text(text)),
+            [Said::Known(Content::OutputText { text, .. })] => {
+                (None, None, Output::Text(text.clone()))
+            }
             _ if self.role == Role::Assistant => {
                 let id = format!("msg_{}", self.items.len());
                 (Some(id), Some("completed"), Output::Parts(parts))
@@ -218,10 +233,23 @@ impl<'a> Writer<'a, '_> {
         let assistant = self.role == Role::Assistant;
         let content = match part {
             Part::Text(text) if assistant => {
-                Content::OutputText { text: &text.text, annotations: [] }
+                Content::OutputText { text: Cow::Borrowed(&text.text), annotations: [] }
             }
             Part::Text(text) => Content::InputText { text: &text.text },
             Part::Refusal(refusal) => Content::Refusal { refusal },
+            Part::Hosted(step) => match step.in_words() {
+                Some(words) => {
+                    let reason = "what another provider did is told in words";
+                    self.losses.push(Loss::adapted(path.to_owned(), reason));
+                    Content::OutputText { text: Cow::Owned(words), annotations: [] }
+                }
+                None => {
+                    let reason =
+                        "what another provider looked up, but for what its answer says of it";
+                    self.losses.push(Loss::dropped(path.to_owned(), reason));
+                    return Ok(None);
+                }
+            },
             Part::Opaque(opaque) if opaque.dialect == Dialect::Responses => {
                 return Ok(Some(Said::Opaque(&opaque.json)));
             }
@@ -249,6 +277,11 @@ impl<'a> Writer<'a, '_> {
 
     /// Thoughts go back only to where they come from.
     fn thought(&mut self, thought: &'a Thought) {
+        if let Some(own) = thought.carries(Dialect::Responses) {
+            // A part of a message does not stand alone.
+            self.items.extend(is_item(own).then_some(Item::Opaque(own)));
+            return;
+        }
         let seal = thought.signature.as_deref().or(thought.redacted.as_deref());
         if thought.origin != Some(Dialect::Responses) || seal.is_none() {
             return self.lost("reasoning_content", "the provider takes back its own thoughts only");
@@ -273,8 +306,8 @@ impl<'a> Writer<'a, '_> {
         }
         self.role = role;
         let output = match &parts[..] {
-            [] => Output::Text(""),
-            [Said::Known(Content::InputText { text })] => Output::Text(text),
+            [] => Output::Text(Cow::Borrowed("")),
+            [Said::Known(Content::InputText { text })] => Output::Text(Cow::Borrowed(text)),
             _ => Output::Parts(parts),
         };
         let call_id = result.call_id.as_str();
@@ -306,17 +339,16 @@ fn called(call: &ToolCall) -> Known<'_> {
 }
 
 /// Whether it is an item, and not a part of a message.
-fn is_item(opaque: &Opaque) -> bool {
+fn is_item(json: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Kind<'a> {
         #[serde(borrow, rename = "type")]
         kind: Option<Str<'a>>,
     }
 
-    let kind = serde_json::from_str::<Kind<'_>>(opaque.json.get());
-    opaque.dialect == Dialect::Responses
-        && kind.is_ok_and(|Kind { kind }| {
-            let kind = kind.as_deref().unwrap_or("item_reference");
-            !kind.starts_with("input_") && !kind.starts_with("output_")
-        })
+    let kind = serde_json::from_str::<Kind<'_>>(json.get());
+    kind.is_ok_and(|Kind { kind }| {
+        let kind = kind.as_deref().unwrap_or("item_reference");
+        !kind.starts_with("input_") && !kind.starts_with("output_")
+    })
 }

@@ -40,7 +40,9 @@ impl Is {
             PartKind::Refusal => Self::Refusal,
             PartKind::Reasoning { .. } => Self::Thought,
             PartKind::ToolCall { .. } => Self::Call,
-            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Opaque(_) => Self::Whole,
+            PartKind::Image(_) | PartKind::Audio(_) | PartKind::Hosted(_) | PartKind::Opaque(_) => {
+                Self::Whole
+            }
         }
     }
 }
@@ -71,9 +73,16 @@ impl Parts {
         self.open == 0
     }
 
-    /// Says a part from its begin to its end.
+    /// Says a part from its begin to its end, and what carries it back to us.
     pub(super) fn whole(&mut self, part: Part, out: &mut Vec<Delta>) {
-        let kind = match &part {
+        let carrier = part.carrier();
+        for part in [Some(part), carrier].into_iter().flatten() {
+            self.one(&part, out);
+        }
+    }
+
+    fn one(&mut self, part: &Part, out: &mut Vec<Delta>) {
+        let kind = match part {
             Part::Text(_) => PartKind::Text,
             Part::Refusal(_) => PartKind::Refusal,
             Part::Reasoning(thought) => PartKind::Reasoning {
@@ -86,18 +95,19 @@ impl Parts {
             }
             Part::Image(media) => PartKind::Image(media.clone()),
             Part::Audio(media) => PartKind::Audio(media.clone()),
+            Part::Hosted(step) => PartKind::Hosted(step.clone()),
             Part::Opaque(opaque) => PartKind::Opaque(opaque.clone()),
             // No item is read as any of these.
             Part::Video(_) | Part::Document(_) | Part::ToolResult(_) => return,
         };
         if let Some(mut open) = self.start(kind, out) {
-            if let Part::Text(text) = &part {
+            if let Part::Text(text) = part {
                 open.text(text.text.clone(), out);
                 for citation in &text.citations {
                     out.push(Delta::Citation { part: open.part, citation: citation.clone() });
                 }
             } else {
-                open.complete(Some(&part), out);
+                open.complete(Some(part), out);
             }
             self.end(open, out);
         }

@@ -1,5 +1,6 @@
 //! The parts of a stream that are open, and the events of each.
 
+use adapters_canonical::annotation::Citation;
 use adapters_canonical::chat::{Thought, ToolKind};
 use adapters_canonical::dialect::Dialect;
 use serde_json::value::RawValue;
@@ -50,6 +51,8 @@ pub(super) struct TextPart {
     at: Vec<u8>,
     text: String,
     annotations: Vec<Box<RawValue>>,
+    /// Those of the text as a whole: they wait for its end, since they say where that is.
+    of_all: Vec<Citation>,
     logprobs: Vec<Logprob>,
     pub(super) signature: Option<String>,
 }
@@ -61,6 +64,7 @@ impl TextPart {
             at: place(&message.id, message.index, within),
             text: String::new(),
             annotations: Vec::new(),
+            of_all: Vec::new(),
             logprobs: Vec::new(),
             signature: None,
         }
@@ -82,12 +86,15 @@ impl TextPart {
         self.logprobs.extend(tokens);
     }
 
-    pub(super) fn annotate(
-        &mut self,
-        events: &mut Events,
-        out: &mut Vec<u8>,
-        annotation: Box<RawValue>,
-    ) {
+    pub(super) fn cite(&mut self, events: &mut Events, out: &mut Vec<u8>, citation: &Citation) {
+        if citation.range.is_none() {
+            self.of_all.push(citation.clone());
+        } else if let Some(annotation) = item::annotated(citation, &self.text) {
+            self.annotate(events, out, annotation);
+        }
+    }
+
+    fn annotate(&mut self, events: &mut Events, out: &mut Vec<u8>, annotation: Box<RawValue>) {
         events.event(out, "response.output_text.annotation.added", |out| {
             out.extend_from_slice(&self.at);
             member(out, "annotation_index", &self.annotations.len());
@@ -104,7 +111,12 @@ impl TextPart {
         tokens: Vec<Logprob>,
     ) -> (item::Part, Option<String>) {
         self.logprobs.extend(tokens);
-        let Self { at, text, annotations, logprobs, signature } = self;
+        for citation in std::mem::take(&mut self.of_all) {
+            if let Some(annotation) = item::annotated(&citation, &self.text) {
+                self.annotate(events, out, annotation);
+            }
+        }
+        let Self { at, text, annotations, logprobs, signature, .. } = self;
         events.event(out, "response.output_text.done", |out| {
             out.extend_from_slice(&at);
             member(out, "text", &text);

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write as _};
 
 use adapters_canonical::chat::{Message, Opaque, Part, Role, Text, Thought, ToolCall, ToolResult};
 use adapters_canonical::dialect::Dialect;
+use adapters_canonical::hosted::{HostedStep, is_shown_only};
 use adapters_canonical::loss::{DecodeError, Loss};
 
 use super::super::media;
@@ -19,13 +20,19 @@ use crate::{arguments, citation};
 /// [`DecodeError::Shape`] names a part that the speaker cannot send.
 pub(super) fn encode<'a>(
     at: usize,
-    message: &'a Message,
+    messages: &'a [Message],
     losses: &mut Vec<Loss>,
 ) -> Result<Vec<Block<'a>>, DecodeError> {
+    let Some(message) = messages.get(at) else { return Ok(Vec::new()) };
     let mut place = Place::new(at);
     let mut blocks = Vec::with_capacity(message.parts.len());
-    for part in &message.parts {
+    for (nth, part) in message.parts.iter().enumerate() {
         let path = place.next(part);
+        if matches!(part, Part::Hosted(step) if step.own(Dialect::Anthropic).is_none())
+            && is_shown_only(messages, at, nth, Dialect::Anthropic)
+        {
+            continue;
+        }
         let block = match message.role {
             Role::System | Role::Developer => instruction(part, &path, losses)?,
             Role::User | Role::Tool => heard(at, part, &path, losses)?,
@@ -51,6 +58,7 @@ fn instruction<'a>(
         | Part::Refusal(_)
         | Part::ToolCall(_)
         | Part::ToolResult(_)
+        | Part::Hosted(_)
         | Part::Opaque(_) => Err(DecodeError::shape(path.to_string(), "instructions must be text")),
     }
 }
@@ -67,6 +75,7 @@ fn heard<'a>(
         Part::Image(image) => media::image(image, path, losses).map(Some),
         Part::Document(document) => media::document(document, path, losses).map(Some),
         Part::ToolResult(answer) => result(at, answer, losses).map(Some),
+        Part::Hosted(step) => Ok(hosted(step, path, losses)),
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Refusal(words) => Ok(refusal(words)),
         Part::Reasoning(_) => {
@@ -96,6 +105,7 @@ fn said<'a>(
         Part::Refusal(words) => Ok(refusal(words)),
         Part::Reasoning(thought) => Ok(thinking(thought, path, losses)),
         Part::ToolCall(call) => Ok(Some(tool_use(call, path, losses))),
+        Part::Hosted(step) => Ok(hosted(step, path, losses)),
         Part::Opaque(block) => Ok(own(block, path, losses)),
         Part::Image(_) | Part::Audio(_) | Part::Video(_) | Part::Document(_) => {
             Err(DecodeError::shape(path.to_string(), "the assistant can only have said text"))
@@ -133,6 +143,9 @@ fn thinking<'a>(
     path: &dyn Display,
     losses: &mut Vec<Loss>,
 ) -> Option<Block<'a>> {
+    if let Some(own) = thought.carries(Dialect::Anthropic) {
+        return Some(Block::Raw(own));
+    }
     if !matches!(thought.origin, None | Some(Dialect::Anthropic)) {
         losses.push(Loss::dropped(path.to_string(), "a thought of another provider"));
         return None;
@@ -161,6 +174,24 @@ fn own<'a>(block: &'a Opaque, path: &dyn Display, losses: &mut Vec<Loss>) -> Opt
     }
     losses.push(Loss::dropped(path.to_string(), "content of another provider's own"));
     None
+}
+
+/// What a provider did with a tool of its own. The API refuses what it did not do itself.
+fn hosted<'a>(
+    step: &'a HostedStep,
+    path: &dyn Display,
+    losses: &mut Vec<Loss>,
+) -> Option<Block<'a>> {
+    if let Some(own) = step.own(Dialect::Anthropic) {
+        return Some(Block::Raw(&own.json));
+    }
+    let Some(words) = step.in_words() else {
+        let reason = "what another provider looked up, but for what its answer says of it";
+        losses.push(Loss::dropped(path.to_string(), reason));
+        return None;
+    };
+    losses.push(Loss::adapted(path.to_string(), "what another provider did is told in words"));
+    Some(Block::text(words))
 }
 
 fn tool_use<'a>(call: &'a ToolCall, path: &dyn Display, losses: &mut Vec<Loss>) -> Block<'a> {
