@@ -109,6 +109,9 @@ impl Recorder {
             OpenPart::Thought(thought) => thought.redacted.as_ref().map_or(0, String::len),
             OpenPart::Text | OpenPart::Call(_) => 0,
         };
+        if self.open.is_empty() {
+            self.open.reserve_exact(1);
+        }
         self.open.push(Open { number, answer, slot, part });
         self.spend(held);
     }
@@ -185,7 +188,10 @@ impl Recorder {
         let known = self.answers.iter().position(|answer| answer.choice == choice);
         known.unwrap_or_else(|| {
             let saying = Saying::default();
-            self.answers.push(Answer { choice, saying, slots: Vec::new() });
+            // Nearly always there is one, of one part, and thousands of streams wait at the same time:
+            // room for four of each, as lists begin with, would be two kilobytes of each stream.
+            self.answers.reserve_exact(1);
+            self.answers.push(Answer { choice, saying, slots: Vec::with_capacity(1) });
             self.answers.len() - 1
         })
     }

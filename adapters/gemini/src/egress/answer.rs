@@ -174,6 +174,8 @@ impl Answer {
         let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
         let at = self.choices.iter().position(|choice| choice.index == index);
         let at = at.unwrap_or_else(|| {
+            // Nearly always there is one; lists begin with room for four, which waits with the stream.
+            self.choices.reserve_exact(1);
             self.choices.push(Choice::new(index));
             self.choices.len() - 1
         });

@@ -121,6 +121,8 @@ impl ChatStreamEncoder {
         let at = match self.choices.iter().position(|choice| choice.index == index) {
             Some(at) => at,
             None => {
+                // Nearly always there is one; lists begin with room for four, which waits with the stream.
+                self.choices.reserve_exact(1);
                 self.choices.push(Choice { index, ..Choice::default() });
                 self.choices.len() - 1
             }
