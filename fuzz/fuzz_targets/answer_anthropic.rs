@@ -2,7 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::answer(
-    &adapters_anthropic::egress::Anthropic,
-    input
-));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::answer(&penstock_fuzz::ANTHROPIC, input));

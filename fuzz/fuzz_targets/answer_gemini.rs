@@ -2,7 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::answer(
-    &adapters_gemini::egress::Gemini,
-    input
-));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::answer(&penstock_fuzz::GEMINI, input));

@@ -2,7 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(
-    &adapters_gemini::ingress::GenerateContent,
-    input
-));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(&penstock_fuzz::GEMINI, input));

@@ -3,6 +3,6 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| penstock_fuzz::request(
-    &adapters_responses::ingress::Responses,
+    &penstock_fuzz::RESPONSES,
     input
 ));

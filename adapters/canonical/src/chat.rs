@@ -299,6 +299,12 @@ pub enum MediaSource {
     Text(String),
 }
 
+/// Whether this is how Google names a file: by an address or a path, as no other provider does.
+#[must_use]
+pub fn is_google_file(id: &str) -> bool {
+    id.contains('/')
+}
+
 /// What the model thought, and the provider's seal on it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Thought {

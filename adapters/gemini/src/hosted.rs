@@ -6,7 +6,7 @@ mod said;
 mod step;
 mod tool;
 
-pub(crate) use grounding::Grounding;
+pub(crate) use grounding::{Grounding, Queries};
 pub use said::{Code, Executable, Printed};
 pub(crate) use said::{GroundingMetadata, Looked, UrlContextMetadata};
 pub(crate) use step::Codes;

@@ -99,6 +99,7 @@ impl Answer {
             return Ok(());
         }
         self.over = true;
+        self.tell_searches(out);
         let mut truncated = self.choices.is_empty() && self.block_reason.is_none();
         for choice in &mut self.choices {
             let Some(native) = choice.finish_reason.take() else {
@@ -123,6 +124,7 @@ impl Answer {
             return;
         }
         if let Some(json) = response.error {
+            self.tell_searches(out);
             self.choices.iter_mut().for_each(|choice| choice.break_off(out));
             out.push(Delta::Failure(error::in_stream(json.get())));
             self.over = true;
@@ -195,6 +197,14 @@ impl Answer {
             choice.finish_message = candidate.finish_message.map(String::from);
         }
         self.lose(losses, out);
+    }
+
+    /// Says how often the web was searched, for all choices together: they cost each, whatever
+    /// became of the answer.
+    fn tell_searches(&self, out: &mut Vec<Delta>) {
+        let searches = self.choices.iter().filter_map(|choice| choice.looked.searches());
+        let Some(web_searches) = searches.reduce(u64::saturating_add) else { return };
+        out.push(Delta::Usage(Usage { web_searches: Some(web_searches), ..Usage::default() }));
     }
 
     fn lose(&mut self, losses: Vec<Loss>, out: &mut Vec<Delta>) {
@@ -368,13 +378,9 @@ impl Choice {
         }
     }
 
-    /// Says what was searched and read.
+    /// Says what was searched for and read.
     fn tell_looked(&mut self, parts: &mut u32, out: &mut Vec<Delta>) {
-        let looked = std::mem::take(&mut self.looked);
-        if let Some(searches) = looked.searches() {
-            out.push(Delta::Usage(Usage { web_searches: Some(searches), ..Usage::default() }));
-        }
-        for step in looked.steps(self.index) {
+        for step in std::mem::take(&mut self.looked).steps(self.index) {
             let part = self.begin(PartKind::Hosted(Box::new(step)), parts, out);
             out.push(Delta::PartEnd { part });
         }

@@ -4,10 +4,29 @@ use adapters_canonical::hosted::{Action, HostedStep, Outcome, Page};
 
 use crate::wire::response::Candidate;
 
+/// What was searched for, as the chunks of one answer said so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Queries(Vec<String>);
+
+impl Queries {
+    /// Takes what `candidate` says; chunks may repeat each other.
+    pub(crate) fn take(&mut self, candidate: &Candidate<'_>) {
+        let grounding = candidate.grounding_metadata.iter();
+        for query in grounding.flat_map(|it| it.web_search_queries.iter()).flatten() {
+            push(&mut self.0, query.to_string());
+        }
+    }
+
+    /// How often the web was searched; `None` if it was not.
+    pub(crate) fn count(&self) -> Option<u64> {
+        u64::try_from(self.0.len()).ok().filter(|searches| *searches > 0)
+    }
+}
+
 /// What the chunks of one answer said so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grounding {
-    queries: Vec<String>,
+    queries: Queries,
     found: Vec<Page>,
     /// Pages that were read, and whether they could be.
     read: Vec<(String, bool)>,
@@ -16,10 +35,8 @@ pub(crate) struct Grounding {
 impl Grounding {
     /// Takes what `candidate` says; chunks may repeat each other.
     pub(crate) fn take(&mut self, candidate: &Candidate<'_>) {
+        self.queries.take(candidate);
         if let Some(grounding) = &candidate.grounding_metadata {
-            for query in grounding.web_search_queries.iter().flatten() {
-                push(&mut self.queries, query.to_string());
-            }
             let chunks = grounding.grounding_chunks.iter().flatten();
             for source in chunks.filter_map(|chunk| chunk.web.as_ref()) {
                 if let Some(url) = source.uri.as_deref() {
@@ -40,12 +57,12 @@ impl Grounding {
 
     /// How often the web was searched; `None` if it was not.
     pub(crate) fn searches(&self) -> Option<u64> {
-        u64::try_from(self.queries.len()).ok().filter(|searches| *searches > 0)
+        self.queries.count()
     }
 
     /// The same as steps of the answer `choice`.
     pub(crate) fn steps(self, choice: u32) -> Vec<HostedStep> {
-        let Self { queries, found, read } = self;
+        let Self { queries: Queries(queries), found, read } = self;
         let mut steps = Vec::with_capacity(read.len() + 1);
         // A grounding may be in documents of the client's own, or in none.
         if !queries.is_empty() {

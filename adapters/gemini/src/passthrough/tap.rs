@@ -7,6 +7,7 @@ use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage;
 
 use crate::egress::{Chunk, Chunks, Tally, in_stream, is_final};
+use crate::hosted::Queries;
 use crate::ingress::{Frames, write_failure};
 use crate::wire::response::{Candidate, Part, Response};
 
@@ -31,8 +32,7 @@ pub struct ContentTap {
 struct Seen {
     context: AnswerContext,
     frames: Frames,
-    /// Index, and whether it has ended.
-    candidates: Vec<(u32, bool)>,
+    candidates: Vec<Progress>,
     blocked: bool,
     content: bool,
     unreported: u64,
@@ -41,6 +41,14 @@ struct Seen {
     error: Option<UpstreamError>,
     malformed: u64,
     ended: bool,
+}
+
+/// How far one candidate is.
+#[derive(Debug)]
+struct Progress {
+    index: u32,
+    ended: bool,
+    queries: Queries,
 }
 
 impl ContentTap {
@@ -103,7 +111,7 @@ impl StreamTap for ContentTap {
     /// The prompt was blocked, or every candidate that began has ended.
     fn is_complete(&self) -> bool {
         let Seen { candidates, blocked, .. } = &self.seen;
-        if candidates.is_empty() { *blocked } else { candidates.iter().all(|(_, ended)| *ended) }
+        if candidates.is_empty() { *blocked } else { candidates.iter().all(|one| one.ended) }
     }
 
     fn error(&self) -> Option<&UpstreamError> {
@@ -170,14 +178,25 @@ impl Seen {
                 self.unreported = 0;
             }
         }
+        let searches = self.candidates.iter().filter_map(|one| one.queries.count());
+        if let Some(searches) = searches.reduce(u64::saturating_add) {
+            self.usage.get_or_insert_default().web_searches = Some(searches);
+        }
     }
 
     fn candidate(&mut self, place: usize, candidate: &Candidate<'_>) {
         let index = candidate.index.or(u32::try_from(place).ok()).unwrap_or(u32::MAX);
         let ended = candidate.finish_reason.as_deref().is_some_and(is_final);
-        match self.candidates.iter_mut().find(|(known, _)| *known == index) {
-            Some((_, before)) => *before |= ended,
-            None => self.candidates.push((index, ended)),
+        let known = self.candidates.iter().position(|one| one.index == index);
+        let at = known.unwrap_or_else(|| {
+            // Nearly always there is one; lists begin with room for four, which waits with the stream.
+            self.candidates.reserve_exact(1);
+            self.candidates.push(Progress { index, ended: false, queries: Queries::default() });
+            self.candidates.len() - 1
+        });
+        if let Some(progress) = self.candidates.get_mut(at) {
+            progress.ended |= ended;
+            progress.queries.take(candidate);
         }
         let content = candidate.content.as_ref().and_then(|content| content.parts.as_deref());
         for part in content.unwrap_or_default() {

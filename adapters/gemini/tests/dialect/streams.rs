@@ -23,10 +23,12 @@ pub(crate) const WELL: &[&str] = &[
     "stream_error_in_the_middle",
     "stream_bare_error",
     "stream_opaque",
+    "stream_two_searches",
 ];
 
 /// Streams that stop in the middle.
-pub(crate) const CUT: &[&str] = &["stream_cut_in_a_call", "stream_without_finish_reason"];
+pub(crate) const CUT: &[&str] =
+    &["stream_cut_in_a_call", "stream_without_finish_reason", "stream_searched_and_cut"];
 
 pub(crate) fn decode(chunks: &[&[u8]]) -> (Vec<Delta>, Result<(), DecodeError>) {
     let mut decoder = Gemini.decode_stream();
@@ -73,6 +75,16 @@ fn parallel_calls_are_numbered_over_the_whole_stream() {
 #[test]
 fn arguments_in_pieces_are_put_together() {
     check("stream_arguments_in_pieces");
+}
+
+#[test]
+fn searches_are_counted_over_all_candidates() {
+    check("stream_two_searches");
+}
+
+#[test]
+fn searches_of_a_stream_that_breaks_off_are_counted() {
+    check("stream_searched_and_cut");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use adapters_canonical::chat::{CacheBreakpoint, Media, MediaSource};
+use adapters_canonical::chat::{CacheBreakpoint, Media, MediaSource, is_google_file};
 use adapters_canonical::loss::{DecodeError, Loss};
 
 use crate::wire::request::{Block, CacheControl, Source};
@@ -26,7 +26,7 @@ pub(super) fn image<'a>(
     }
     let source = match &media.source {
         MediaSource::Url(url) => Source::Url { url },
-        MediaSource::File(file_id) => Source::File { file_id },
+        MediaSource::File(file_id) => file(file_id, path)?,
         MediaSource::Text(_) => {
             return Err(DecodeError::shape(path.to_string(), "an image cannot be text"));
         }
@@ -39,6 +39,13 @@ pub(super) fn image<'a>(
     };
     let cache_control = cache_control(media.cache.as_ref(), || path.to_string(), losses);
     Ok(Block::Image { source, cache_control })
+}
+
+fn file<'a>(file_id: &'a str, path: &dyn Display) -> Result<Source<'a>, DecodeError> {
+    if is_google_file(file_id) {
+        return Err(DecodeError::shape(path.to_string(), "not a file that this provider knows"));
+    }
+    Ok(Source::File { file_id })
 }
 
 /// The types the API takes. What the client did not name is told by how its base64 begins.
@@ -71,7 +78,7 @@ pub(super) fn document<'a>(
     let is_pdf = named.is_none_or(|mime| mime == "application/pdf");
     let refused = || DecodeError::shape(path.to_string(), "a document must be a PDF or plain text");
     let source = match &media.source {
-        MediaSource::File(file_id) => Source::File { file_id },
+        MediaSource::File(file_id) => file(file_id, path)?,
         MediaSource::Text(text) => Source::Text { media_type: "text/plain", data: text.clone() },
         MediaSource::Url(url) if is_pdf => Source::Url { url },
         MediaSource::Url(_) => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use adapters_canonical::chat::{
     CacheBreakpoint, Media, MediaSource, Message as Turn, Part, Role, Text, Thought, ToolCall,
-    ToolKind, ToolResult,
+    ToolKind, ToolResult, is_google_file,
 };
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::loss::{DecodeError, Loss};
@@ -394,6 +394,9 @@ impl Writer<'_> {
                 // The provider refuses data without a name.
                 let filename = Some(filename.unwrap_or("document"));
                 Ok(File { file_data: Some(data_url(media, data)), file_id: None, filename })
+            }
+            MediaSource::File(id) if is_google_file(id) => {
+                Err(DecodeError::shape(self.path(), "not a file that this provider knows"))
             }
             MediaSource::File(id) => Ok(File { file_data: None, file_id: Some(id), filename }),
             MediaSource::Url(url) if self.quirks.takes_file_urls() => {

@@ -260,7 +260,7 @@ impl<'a> Writer<'a, '_> {
             }
             Part::Image(image) => media::image(image, path)?,
             Part::Audio(audio) => media::audio(audio, path)?,
-            Part::Document(document) => media::document(document),
+            Part::Document(document) => media::document(document, path)?,
             Part::Video(_) => {
                 return Err(DecodeError::shape(path, "the provider does not take films"));
             }

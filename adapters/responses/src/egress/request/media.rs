@@ -1,6 +1,6 @@
 //! What is not text, in the provider's words.
 
-use adapters_canonical::chat::{Media, MediaSource};
+use adapters_canonical::chat::{Media, MediaSource, is_google_file};
 use adapters_canonical::loss::DecodeError;
 
 use super::item::{Content, Sound};
@@ -9,7 +9,7 @@ pub(super) fn image<'a>(media: &'a Media, path: &str) -> Result<Content<'a>, Dec
     let (image_url, file_id) = match &media.source {
         MediaSource::Url(url) => (Some(url.clone()), None),
         MediaSource::Base64(data) => (Some(address(media, "image/png", data)), None),
-        MediaSource::File(id) => (None, Some(id.as_str())),
+        MediaSource::File(id) => (None, Some(file(id, path)?)),
         MediaSource::Text(_) => {
             return Err(DecodeError::shape(path, "the provider takes no picture in words"));
         }
@@ -30,13 +30,13 @@ pub(super) fn audio<'a>(media: &'a Media, path: &str) -> Result<Content<'a>, Dec
     Ok(Content::InputAudio { input_audio: Sound { data, format } })
 }
 
-pub(super) fn document(media: &Media) -> Content<'_> {
+pub(super) fn document<'a>(media: &'a Media, path: &str) -> Result<Content<'a>, DecodeError> {
     let name = media.name.as_deref();
     let mut file = (None, None, None);
     match &media.source {
-        MediaSource::Text(text) => return Content::InputText { text },
+        MediaSource::Text(text) => return Ok(Content::InputText { text }),
         MediaSource::Base64(data) => file.0 = Some(address(media, "application/pdf", data)),
-        MediaSource::File(id) => file.1 = Some(id.as_str()),
+        MediaSource::File(id) => file.1 = Some(self::file(id, path)?),
         MediaSource::Url(url) => file.2 = Some(url.as_str()),
     }
     let (file_data, file_id, file_url) = file;
@@ -45,7 +45,14 @@ pub(super) fn document(media: &Media) -> Content<'_> {
         Some(_) => Some(name.unwrap_or("document.pdf")),
         None => name.filter(|_| file_url.is_some()),
     };
-    Content::InputFile { file_data, file_id, file_url, filename }
+    Ok(Content::InputFile { file_data, file_id, file_url, filename })
+}
+
+fn file<'a>(id: &'a str, path: &str) -> Result<&'a str, DecodeError> {
+    if is_google_file(id) {
+        return Err(DecodeError::shape(path, "not a file that this provider knows"));
+    }
+    Ok(id)
 }
 
 fn address(media: &Media, otherwise: &str, data: &str) -> String {
