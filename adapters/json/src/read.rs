@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use adapters_canonical::loss::DecodeError;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::string::Object;
@@ -23,6 +24,12 @@ pub fn text(body: &[u8]) -> Result<&str, DecodeError> {
             reason: "not UTF-8".to_owned(),
         }
     })
+}
+
+/// Whether this is one JSON object, whatever is in it. Texts in it may hold bytes that are no UTF-8.
+#[must_use]
+pub fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(json).is_ok()
 }
 
 /// Reads a whole body. Only if that fails is it read again, to find the path.

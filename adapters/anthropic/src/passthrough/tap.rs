@@ -162,8 +162,8 @@ impl Seen {
     fn data(&mut self, frame: &Frame<'_>, data: &[u8], out: &mut Vec<u8>) {
         let event = match serde_json::from_slice::<Event<'_>>(data) {
             Ok(event) => event,
-            // JSON of another shape is the client's to judge, if at least it is an object.
-            Err(error) if error.is_data() && data.starts_with(b"{") => Event::default(),
+            // An object of another shape is the client's to judge.
+            Err(error) if error.is_data() && read::is_object(data) => Event::default(),
             Err(_) => {
                 self.malformed += 1;
                 return;

@@ -5,6 +5,7 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::{Framing, StreamTap};
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage;
+use adapters_json::read;
 
 use crate::egress::{Chunk, Chunks, Tally, in_stream, is_final};
 use crate::hosted::Queries;
@@ -140,8 +141,8 @@ impl Seen {
         };
         match responses {
             Ok(responses) => responses.iter().for_each(|response| self.learn(response)),
-            // JSON of another shape is the client's to judge, if at least it is an object.
-            Err(error) if error.is_data() && json.starts_with(b"{") => {}
+            // An object of another shape is the client's to judge.
+            Err(error) if error.is_data() && read::is_object(json) => {}
             Err(_) => {
                 self.malformed += 1;
                 return;

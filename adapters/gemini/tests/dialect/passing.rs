@@ -142,6 +142,9 @@ fn one_bad_event_is_left_out_and_counted() {
     let strange = b"data: {\"candidates\":7}\r\n\r\n";
     let passed = pass(&[strange], Framing::Events);
     assert_eq!((&*passed.out, passed.tap.malformed()), (&strange[..], 0));
+    // Strange first, and no JSON behind that.
+    let passed = pass(&[b"data: {\"candidates\":7,\"usageMetadata\":}\r\n\r\n"], Framing::Events);
+    assert_eq!((&*passed.out, passed.tap.malformed()), (&b""[..], 1));
 }
 
 #[test]

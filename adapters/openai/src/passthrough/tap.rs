@@ -7,6 +7,7 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_json::read;
 use adapters_openai_words::refusal::stream_error;
 use adapters_sse::{Decoder, Frame};
 
@@ -182,8 +183,8 @@ impl Seen {
         };
         let peek = match Peek::read(json) {
             Ok(peek) => peek,
-            // JSON of another shape is the client's to judge, if at least it is an object.
-            Err(error) if error.is_data() && json.trim_start().starts_with('{') => Peek::default(),
+            // An object of another shape is the client's to judge.
+            Err(error) if error.is_data() && read::is_object(json.as_bytes()) => Peek::default(),
             Err(_) => {
                 self.malformed += 1;
                 return;

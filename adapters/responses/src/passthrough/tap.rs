@@ -7,6 +7,7 @@ use adapters_canonical::failure::{Failure, UpstreamError};
 use adapters_canonical::ingress::StreamTap;
 use adapters_canonical::loss::DecodeError;
 use adapters_canonical::usage::Usage as Tokens;
+use adapters_json::read;
 use adapters_json::string::Str;
 use adapters_sse::{Decoder, Frame};
 use serde::Deserialize;
@@ -169,8 +170,8 @@ impl Seen {
         };
         let peek = match serde_json::from_str::<Peek<'_>>(json) {
             Ok(peek) => peek,
-            // JSON of another shape is the client's to judge, if at least it is an object.
-            Err(error) if error.is_data() && json.starts_with('{') => Peek::default(),
+            // An object of another shape is the client's to judge.
+            Err(error) if error.is_data() && read::is_object(json.as_bytes()) => Peek::default(),
             Err(_) => {
                 self.malformed += 1;
                 return;
