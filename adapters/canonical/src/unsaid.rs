@@ -5,6 +5,8 @@
 //! stands there, and [`Unsaid`] says so; since both read one table, a stream loses what the whole
 //! answer loses, under the same name.
 
+use serde::de::IgnoredAny;
+
 use crate::annotation::Citation;
 use crate::chat::{ChatResponse, Choice, Finish, Media, Opaque, Part, ToolCall, ToolKind};
 use crate::delta::{Delta, PartKind};
@@ -39,6 +41,9 @@ pub struct Vocabulary {
     pub refusal: Lack,
     /// A call whose arguments are free text.
     pub custom_call: Lack,
+    /// Arguments of a function that are no JSON object, such as those of a call that was cut short.
+    /// `None` if they are said as they are, or the encoder tells of it itself.
+    pub odd_arguments: Lack,
     /// A picture.
     pub image: fn(&Media) -> Lack,
     /// A sound.
@@ -80,6 +85,8 @@ pub struct Unsaid {
     answers: Vec<Answer>,
     /// The parts of a stream that have not ended: their number, and where they stand.
     open: Vec<(u32, Place)>,
+    /// Arguments so far of the functions that are being called, if it matters what they are.
+    calls: Vec<(u32, String)>,
     usage: Usage,
     tier: Option<String>,
 }
@@ -122,6 +129,7 @@ impl Unsaid {
             losses: Vec::new(),
             answers: Vec::new(),
             open: Vec::new(),
+            calls: Vec::new(),
             usage: Usage::default(),
             tier: None,
         }
@@ -134,6 +142,10 @@ impl Unsaid {
                 let place = self.place(*choice);
                 self.open.push((*part, place));
                 self.kind(place, kind);
+                let function = matches!(kind, PartKind::ToolCall { kind: ToolKind::Function, .. });
+                if function && self.words.odd_arguments.is_some() {
+                    self.calls.push((*part, String::new()));
+                }
             }
             Delta::Citation { part, citation } => {
                 let open = self.open.iter_mut().rev().find(|(number, _)| number == part);
@@ -143,14 +155,19 @@ impl Unsaid {
                     self.citation(at, citation);
                 }
             }
-            Delta::PartEnd { part } => self.open.retain(|(number, _)| number != part),
+            Delta::Arguments { part, fragment } => {
+                let call = self.calls.iter_mut().rev().find(|(number, _)| number == part);
+                if let Some((_, arguments)) = call {
+                    arguments.push_str(fragment);
+                }
+            }
+            Delta::PartEnd { part } => self.part_end(*part),
             Delta::Logprobs { choice, tokens } if !tokens.is_empty() => self.logprobs(*choice),
             Delta::Finish { choice, finish } => self.end(*choice, finish),
             Delta::Usage(newer) => self.usage.update(newer),
             Delta::ServiceTier(tier) => self.tier = Some(tier.clone()),
             Delta::Start(_)
             | Delta::Text { .. }
-            | Delta::Arguments { .. }
             | Delta::Signature { .. }
             | Delta::Logprobs { .. }
             | Delta::Failure(_)
@@ -228,7 +245,13 @@ impl Unsaid {
             Part::Refusal(_) => PartKind::Refusal,
             // How a thought is said is the encoder's, whatever is in it.
             Part::Reasoning(_) => return,
-            Part::ToolCall(ToolCall { kind, .. }) => return self.call(place, *kind),
+            Part::ToolCall(ToolCall { kind, arguments, .. }) => {
+                self.call(place, *kind);
+                if *kind == ToolKind::Function {
+                    self.arguments(place, arguments);
+                }
+                return;
+            }
             Part::Image(media) => return self.of_part(place, (self.words.image)(media)),
             Part::Audio(media) => return self.of_part(place, (self.words.audio)(media)),
             Part::Hosted(step) => return self.hosted(place, step),
@@ -262,6 +285,25 @@ impl Unsaid {
             ToolKind::Function => {}
             ToolKind::Custom => self.of_part(place, self.words.custom_call),
         }
+    }
+
+    fn arguments(&mut self, place: Place, arguments: &str) {
+        let Place { choice, part, .. } = place;
+        let odd = self.words.odd_arguments;
+        if odd.is_some() && !self.hidden(choice) && !is_object_or_nothing(arguments) {
+            self.lose(odd, || format!("choices[{choice}].parts[{part}].arguments"));
+        }
+    }
+
+    fn part_end(&mut self, part: u32) {
+        if let Some(at) = self.calls.iter().position(|(number, _)| *number == part) {
+            let (_, arguments) = self.calls.swap_remove(at);
+            let open = self.open.iter().find(|(number, _)| *number == part);
+            if let Some((_, place)) = open {
+                self.arguments(*place, &arguments);
+            }
+        }
+        self.open.retain(|(number, _)| *number != part);
     }
 
     fn hosted(&mut self, place: Place, step: &HostedStep) {
@@ -320,6 +362,13 @@ impl Unsaid {
     }
 }
 
+/// A function may be called without arguments.
+fn is_object_or_nothing(arguments: &str) -> bool {
+    let arguments = arguments.trim_ascii();
+    arguments.is_empty()
+        || (arguments.starts_with('{') && serde_json::from_str::<IgnoredAny>(arguments).is_ok())
+}
+
 /// Why a part of one dialect is lost in all others.
 const fn only_known_to(dialect: Dialect) -> &'static str {
     match dialect {
@@ -340,6 +389,7 @@ mod tests {
         more_answers: lost("one answer"),
         refusal: adapted("plain words"),
         custom_call: adapted("a function"),
+        odd_arguments: adapted("in an object"),
         image: |_| lost("no pictures"),
         audio: |_| None,
         file: None,
@@ -354,6 +404,37 @@ mod tests {
 
     fn named(losses: &[Loss]) -> Vec<&str> {
         losses.iter().map(|loss| &*loss.path).collect()
+    }
+
+    #[test]
+    fn arguments_that_are_no_object_are_named_whole_and_streamed() {
+        for (pieces, odd) in [
+            (&["{\"a\"", ":1}"][..], false),
+            (&["{\"a\"", ":1"], true),
+            (&["[1]"], true),
+            (&[" "], false),
+            (&[], false),
+        ] {
+            let call = ToolCall { arguments: pieces.concat(), ..ToolCall::default() };
+            let kind = PartKind::ToolCall { id: "1".into(), name: "f".into(), kind: call.kind };
+            let parts = vec![Part::Text(Text::from("a")), Part::ToolCall(call)];
+            let finish: Finish = FinishReason::Length.into();
+            let choice = Choice { index: 0, parts, finish: finish.clone(), logprobs: None };
+            let whole = ChatResponse { choices: vec![choice], ..ChatResponse::default() };
+            let fragments = pieces.iter().map(|it| (*it).to_owned());
+            let mut deltas = vec![
+                Delta::PartStart { part: 0, choice: 0, kind: PartKind::Text },
+                Delta::PartEnd { part: 0 },
+                Delta::PartStart { part: 1, choice: 0, kind },
+            ];
+            deltas.extend(fragments.map(|fragment| Delta::Arguments { part: 1, fragment }));
+            deltas.extend([Delta::PartEnd { part: 1 }, Delta::Finish { choice: 0, finish }]);
+            let mut stream = Unsaid::new(&WORDS);
+            deltas.iter().for_each(|delta| stream.see(delta));
+            let whole = unsaid(&WORDS, &whole);
+            assert_eq!(whole, stream.finish(), "{pieces:?}");
+            assert_eq!(named(&whole) == ["choices[0].parts[1].arguments"], odd, "{pieces:?}");
+        }
     }
 
     #[test]

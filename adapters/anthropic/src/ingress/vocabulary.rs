@@ -12,6 +12,8 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     more_answers: lost("a message is one answer"),
     refusal: adapted("a refusal is a text"),
     custom_call: adapted("the text of a custom tool is the member `input` of an object"),
+    // Streamed, they are said as they come; the encoder of whole answers tells of it.
+    odd_arguments: None,
     image: |_| lost("an answer has no pictures"),
     audio: |_| lost("an answer has no sound"),
     file: lost("an answer has no such block"),

@@ -27,23 +27,21 @@ pub(super) fn thought<'a>(text: &'a str, thought_signature: Option<Cow<'a, str>>
     })
 }
 
-/// A call. Whether its arguments are the JSON object that they must be comes with it: if not, they
-/// are the member `input`.
-pub(super) fn call(call: &ToolCall) -> (Part<'_>, bool) {
+/// A call. Arguments that are not the JSON object that they must be are the member `input` of one.
+pub(super) fn call(call: &ToolCall) -> Part<'_> {
     let text = call.arguments.trim();
     let object = (call.kind == ToolKind::Function).then(|| object(text)).flatten();
-    let (args, exact) = match object {
-        Some(json) => (Payload::Object(json), true),
-        None if call.kind == ToolKind::Function && text.is_empty() => (Payload::Empty {}, true),
-        None => (Payload::Input { input: &call.arguments }, false),
+    let args = match object {
+        Some(json) => Payload::Object(json),
+        None if call.kind == ToolKind::Function && text.is_empty() => Payload::Empty {},
+        None => Payload::Input { input: &call.arguments },
     };
     let id = Some(&*call.id).filter(|id| !id.is_empty());
-    let part = KnownPart {
+    known(KnownPart {
         function_call: Some(Box::new(FunctionCall { id, name: &call.name, args })),
         thought_signature: call.signature.as_deref().filter(|it| !it.is_empty()).map(seal::own),
         ..KnownPart::default()
-    };
-    (known(part), exact)
+    })
 }
 
 fn object(text: &str) -> Option<&RawValue> {

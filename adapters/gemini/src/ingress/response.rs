@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use adapters_canonical::chat::{ChatResponse, Choice, Part, ToolKind};
+use adapters_canonical::chat::{ChatResponse, Choice, Part};
 use adapters_canonical::dialect::{AnswerContext, Dialect};
-use adapters_canonical::loss::{Loss, Translated};
+use adapters_canonical::loss::Translated;
 use adapters_canonical::unsaid::unsaid;
 use adapters_json::write;
 
@@ -22,11 +22,11 @@ use crate::wire::request::Part as WirePart;
 /// and reported.
 #[must_use]
 pub fn encode_response(response: &ChatResponse, context: &AnswerContext) -> Translated<Vec<u8>> {
-    let mut losses = unsaid(&VOCABULARY, response);
+    let losses = unsaid(&VOCABULARY, response);
     let blocked = blocked(response);
     let candidates = match blocked {
         Some(_) => Vec::new(),
-        None => response.choices.iter().map(|choice| candidate(choice, &mut losses)).collect(),
+        None => response.choices.iter().map(candidate).collect(),
     };
     let create_time = part::rfc3339(response.created.unwrap_or(context.created));
     let tier = response.service_tier.as_deref();
@@ -56,11 +56,10 @@ fn blocked(response: &ChatResponse) -> Option<PromptFeedback<'_>> {
     Some(PromptFeedback { block_reason, block_reason_message: choice.finish.message.as_deref() })
 }
 
-fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
+fn candidate(choice: &Choice) -> Candidate<'_> {
     let (mut parts, mut citations, mut bytes) = (Vec::new(), Vec::new(), 0);
     let mut looked = Looked::default();
-    for (at, said) in choice.parts.iter().enumerate() {
-        let path = || format!("choices[{}].parts[{at}]", choice.index);
+    for said in &choice.parts {
         if let Part::Text(text) = said {
             let cited = text.citations.iter();
             citations.extend(cited.map(|cited| part::citation(cited, &text.text, bytes)));
@@ -78,7 +77,7 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
             }
             continue;
         }
-        parts.extend(write_part(said, &path, losses));
+        parts.extend(write_part(said));
     }
     if parts.is_empty() {
         parts.push(part::text("", None));
@@ -104,23 +103,12 @@ fn candidate<'a>(choice: &'a Choice, losses: &mut Vec<Loss>) -> Candidate<'a> {
     }
 }
 
-fn write_part<'a>(
-    said: &'a Part,
-    path: &dyn Fn() -> String,
-    losses: &mut Vec<Loss>,
-) -> Option<WirePart<'a>> {
+fn write_part(said: &Part) -> Option<WirePart<'_>> {
     Some(match said {
         Part::Text(text) => part::text(&text.text, text.signature.as_deref()),
         Part::Refusal(text) => part::text(text, None),
         Part::Reasoning(thought) => part::thought(&thought.text, seal::wrap(thought, None)),
-        Part::ToolCall(call) => {
-            let (part, exact) = part::call(call);
-            if !exact && call.kind == ToolKind::Function {
-                let reason = "what is no JSON object becomes the argument `input`";
-                losses.push(Loss::adapted(format!("{}.arguments", path()), reason));
-            }
-            part
-        }
+        Part::ToolCall(call) => part::call(call),
         Part::Image(media) => part::media(media, "image/png"),
         Part::Audio(media) => part::media(media, "audio/wav"),
         Part::Video(media) => part::media(media, "video/mp4"),

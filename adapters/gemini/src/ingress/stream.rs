@@ -280,7 +280,7 @@ impl ContentStreamEncoder {
             && let Some(Open { kind: Kind::Call { complete: true, .. }, .. }) = self.open.get(at)
         {
             if let Kind::Call { call, .. } = self.open.remove(at).kind {
-                self.write(out, choice, part::call(&call).0);
+                self.write(out, choice, part::call(&call));
             }
         }
     }

@@ -11,6 +11,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     more_answers: None,
     refusal: adapted("a refusal is said as plain words"),
     custom_call: adapted("the text of a custom tool is the argument `input`"),
+    odd_arguments: adapted("what is no JSON object becomes the argument `input`"),
     image: |_| None,
     audio: |_| None,
     file: None,

@@ -10,6 +10,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     more_answers: None,
     refusal: None,
     custom_call: None,
+    odd_arguments: None,
     image: |media| match media.source {
         MediaSource::Url(_) | MediaSource::Base64(_) => None,
         MediaSource::File(_) | MediaSource::Text(_) => {

@@ -13,6 +13,7 @@ pub(super) static VOCABULARY: Vocabulary = Vocabulary {
     more_answers: lost("a response holds one answer"),
     refusal: None,
     custom_call: None,
+    odd_arguments: None,
     image: |media| match media.source {
         MediaSource::Base64(_) => None,
         MediaSource::Url(_) | MediaSource::File(_) | MediaSource::Text(_) => {
