@@ -4,12 +4,17 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
-/// A running child; it is killed when it is dropped.
+/// How often to look whether a child has ended by itself, before it is killed: for five seconds.
+const LOOKS: u32 = 1000;
+
+/// A running child; it is interrupted when it is dropped, and killed if that does not end it.
 #[derive(Debug)]
 pub struct Process(Child);
 
@@ -91,6 +96,14 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // What was built to count how often its code runs, writes that down at its end.
+        if let (Ok(None), Ok(id)) = (self.0.try_wait(), i32::try_from(self.0.id())) {
+            kill(Pid::from_raw(id), Signal::SIGINT).ok();
+            let lives = |_: &u32| matches!(self.0.try_wait(), Ok(None));
+            for _ in (0..LOOKS).take_while(lives) {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
         // It may have ended by itself, and then there is nothing to kill.
         self.0.kill().ok();
         self.0.wait().ok();
