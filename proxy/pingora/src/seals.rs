@@ -10,7 +10,7 @@ use adapters_canonical::chat::{ChatRequest, ChatResponse, Message};
 use adapters_canonical::delta::Delta;
 use adapters_canonical::dialect::Dialect;
 use adapters_canonical::ingress::Envelope;
-use conf_schema::plan::{ReasoningMemory, Target};
+use conf_schema::plan::{BaseUrl, Provider, ReasoningMemory, Target};
 use http::HeaderValue;
 use pingora::http::RequestHeader;
 use proxy_admit::key::Caller;
@@ -65,12 +65,37 @@ pub(crate) fn asker(header: &RequestHeader, caller: &Caller, snapshot: &Snapshot
 }
 
 impl Asker {
-    fn scope(&self, envelope: &Envelope<'_>) -> Scope {
+    /// Everything that tells one asker from another.
+    fn pieces<'a>(&'a self, envelope: &'a Envelope<'_>) -> [Option<&'a [u8]>; 5] {
         let named = [&envelope.prompt_cache_key, &envelope.user, &envelope.safety_identifier];
         let [cache_key, user, safety] = named.map(|name| name.as_deref().map(str::as_bytes));
         let session = self.session.as_ref().map(HeaderValue::as_bytes);
-        Scope::of(&[Some(key_name(&self.caller).as_bytes()), session, cache_key, user, safety])
+        [Some(key_name(&self.caller).as_bytes()), session, cache_key, user, safety]
     }
+}
+
+/// Everything that tells one model of one provider from another. `bound` is what else a seal of it is
+/// bound to.
+fn asked<'a>(
+    provider: &'a Provider,
+    port: &'a [u8; 2],
+    dialect: Dialect,
+    model: &'a str,
+    bound: Option<&'a [u8]>,
+) -> [Option<&'a [u8]>; 8] {
+    let BaseUrl { tls, host, port: _, path } = &provider.base_url;
+    let name: &str = provider.name.as_ref();
+    let [tls, dialect]: [&[u8]; 2] = [
+        if *tls { b"https" } else { b"http" },
+        match dialect {
+            Dialect::OpenAi => b"openai",
+            Dialect::Responses => b"responses",
+            Dialect::Anthropic => b"anthropic",
+            Dialect::Gemini => b"gemini",
+        },
+    ];
+    let [name, host, path, model] = [name, host, path, model].map(str::as_bytes);
+    [Some(name), Some(tls), Some(host), Some(port), Some(path), Some(dialect), Some(model), bound]
 }
 
 impl Seals {
@@ -101,10 +126,9 @@ impl Seals {
             Dialect::Responses => upstream.credential(account).map(|(_, value)| value.as_bytes()),
         };
         let name: &str = provider.name.as_ref();
-        let (address, dialect) = (provider.base_url.to_string(), face.dialect.to_string());
-        let [name_of, address, dialect, model] =
-            [name, &address, &dialect, &target.model].map(|piece| Some(piece.as_bytes()));
-        let scope = asker.scope(&chat.envelope).within(&[name_of, address, dialect, model, bound]);
+        let port = provider.base_url.port.to_le_bytes();
+        let asked = asked(provider, &port, face.dialect, &target.model, bound);
+        let scope = Scope::of(asker.pieces(&chat.envelope).into_iter().chain(asked));
         let ReasoningMemory { turns, bytes, idle } = memory;
         let limits = Limits { turns, bytes, idle };
         Some(Shelf { seals: Arc::clone(self), scope, limits, provider: name.into(), now })

@@ -30,21 +30,16 @@ impl Scope {
     /// The scope of all that makes up who asks and who is asked, such as the name of the client's key, its
     /// session, the provider and the model. What is not there is `None`, which is not the same as empty.
     #[must_use]
-    pub fn of(pieces: &[Option<&[u8]>]) -> Self {
+    pub fn of<'a>(pieces: impl IntoIterator<Item = Option<&'a [u8]>>) -> Self {
         let mut hash = Hash::new(Kind::Scope);
         for piece in pieces {
-            hash.number(u64::from(piece.is_some()));
-            hash.piece(piece.unwrap_or_default());
+            match piece {
+                Some(piece) => hash.piece(piece),
+                // As if it were longer than anything.
+                None => hash.number(u64::MAX),
+            }
         }
         Self(hash.finish())
-    }
-
-    /// The scope within this one that these pieces make up.
-    #[must_use]
-    pub fn within(&self, pieces: &[Option<&[u8]>]) -> Self {
-        let Self(Digest(outer)) = self;
-        let inner = Self::of(pieces).0.0;
-        Self::of(&[Some(outer), Some(&inner)])
     }
 
     /// The name of the turn that made this call; `None` if other calls may be called the same.
@@ -386,12 +381,13 @@ mod tests {
     #[test]
     fn nobody_shares_a_name_with_anybody_else() {
         let scopes = [
-            Scope::of(&[Some(b"a"), Some(b"b")]),
-            Scope::of(&[Some(b"ab"), Some(b"")]),
-            Scope::of(&[Some(b"ab"), None]),
-            Scope::of(&[None, Some(b"ab")]),
-            Scope::of(&[Some(b"ab")]),
-        ];
+            &[Some("a"), Some("b")][..],
+            &[Some("ab"), Some("")],
+            &[Some("ab"), None],
+            &[None, Some("ab")],
+            &[Some("ab")],
+        ]
+        .map(|pieces| Scope::of(pieces.iter().map(|piece| piece.map(str::as_bytes))));
         let mut names: Vec<_> = scopes.iter().filter_map(|it| it.call("toolu_12345")).collect();
         names.sort_unstable();
         names.dedup();

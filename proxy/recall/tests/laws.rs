@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 const LIMITS: Limits = Limits { turns: 100, bytes: 1 << 20, idle: IDLE };
 
 fn scope(name: &str) -> Scope {
-    Scope::of(&[Some(name.as_bytes())])
+    Scope::of([Some(name.as_bytes())])
 }
 
 fn message(role: Role, parts: Vec<Part>) -> Message {
@@ -370,7 +370,8 @@ proptest! {
         prop_assert!(keep(&memory, &scope(&own), &asked, &answer, now));
         let back = message(Role::Assistant, forgetful(&answer));
         let mut messages = [asked, vec![back.clone(), user("go on")]].concat();
-        for stranger in [scope(&other), scope(&own).within(&[None]), scope(&other).within(&[])] {
+        let more = Scope::of([Some(own.as_bytes()), None]);
+        for stranger in [scope(&other), more, Scope::of([])] {
             let recalled = recall(&mut messages, &memory, &stranger, IDLE, now);
             prop_assert_eq!(recalled.unknown, 1);
             prop_assert_eq!(shown(&messages[1].parts), shown(&back.parts));
