@@ -23,6 +23,8 @@ def seeds(target: str):
         yield "form", FORM
         return
     kind, _, dialect = {"sse": "stream_openai", "quirks": "request_openai"}.get(target, target).partition("_")
+    if kind not in KINDS or not (FIXTURES / dialect).is_dir():
+        sys.exit(f"there is no target {target}")
     file, folder, key = KINDS[kind]
     for path in sorted((FIXTURES / dialect).glob(f"*/{file}")):
         yield path.parent.name, path.read_bytes()
